@@ -1,0 +1,1 @@
+"""one subscription, over any link."""

@@ -1,0 +1,112 @@
+"""What a link to the mobile network offers to the rooms above it. Protocols and plain facts only: no logic, no I/O.
+
+A link is one way into one subscription's network (a serial modem, later an interface of this host). Its streams are TCP connections
+that leave from the subscriber's own address. Whoever uses a stream reads from its ledger what may have left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+
+class Phase(IntEnum):
+    """How far an attempt came (modems.md 5.1). From LAST_BYTE on, a failure means that the outcome is unknown."""
+
+    NO_BEARER = 0
+    OPEN = 1  # TCP is open, no byte of the body offered
+    PART_OFFERED = 2  # 1 .. n-1 body bytes offered: the MMSC cannot have the whole Content-Length
+    LAST_BYTE = 3  # the last byte was offered
+    ALL_ACKED = 4  # the modem says that all bytes are TCP-acknowledged
+    ANSWER_BEGUN = 5
+    ANSWER_WHOLE = 6
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Bytes of one stream, counted upwards: given >= offered >= accepted >= acked.
+
+    given     handed over by the caller
+    offered   payload written to the port after the modem's prompt; counted BEFORE the write, so `offered == 0` is proof that none left
+    accepted  confirmed by the modem's result
+    acked     acknowledged by the far end's TCP, by the modem's own counter
+    """
+
+    given: int = 0
+    offered: int = 0
+    accepted: int = 0
+    acked: int = 0
+
+
+class LinkStatus(IntEnum):
+    """The state of a link as a whole, worst first."""
+
+    DOWN = 0  # the port is closed or the modem does not answer
+    STARTING = 1
+    ATTACHED = 2  # the modem is set up; no bearer yet
+    BEARER_UP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """A snapshot for people and for the doors. `reason` is one line with the cure while the link is down."""
+
+    status: LinkStatus
+    reason: str = ""
+    modem: str = ""
+    dialect: str = ""
+    operator: str = ""
+    signal_dbm: int | None = None
+
+
+class Stream(Protocol):
+    """One TCP connection over the link. All methods raise only LinkError or CarrierError (and CancelledError)."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def max_send(self) -> int:
+        """The most bytes the link takes at once; `send` splits by itself, this is for callers that want to align."""
+
+    async def send(self, data: bytes | memoryview) -> None:
+        """Returns when the link has accepted all of `data`. Once a chunk was asked for, its bytes follow, whatever is cancelled above."""
+
+    async def recv(self) -> bytes:
+        """The next bytes, at least one; b"" when the peer has closed and all that it sent was read."""
+
+    async def close(self) -> None:
+        """Returns when the socket is free again. May be called twice; never raises LinkError."""
+
+
+class Link(Protocol):
+    """One way into the mobile network."""
+
+    @property
+    def state(self) -> LinkState: ...
+
+    async def start(self) -> None:
+        """Begins to own the port. Returns at once: a port that is missing, busy or forbidden is reported by `state` and retried."""
+
+    async def stop(self) -> None:
+        """Closes all streams and the port. May be called twice."""
+
+    async def ready(self) -> None:
+        """The bearer is up: checked by one short command, or brought up. Raises LinkError (PortError, BearerError ...) at once when it
+        cannot be; waits for a modem that is just starting."""
+
+    async def open(self, host: str, port: int) -> Stream:
+        """Opens TCP to host:port (the carrier's DNS resolves the name). One stream at a time: the caller holds the link until `close`
+        has returned. Raises ConnectError or LinkError."""
+
+
+class Tap(Protocol):
+    """Something that writes down all that passes a link (trace.py). Never raises, never blocks."""
+
+    def sent(self, data: bytes) -> None: ...
+
+    def received(self, data: bytes) -> None: ...
+
+    def note(self, kind: str, text: str) -> None:
+        """A fact beside the bytes: `port`, `state`, `http`, `pdu`."""

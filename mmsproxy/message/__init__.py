@@ -1,0 +1,1 @@
+"""what people mean. Pure: no I/O, no clock."""

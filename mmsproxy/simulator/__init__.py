@@ -1,0 +1,1 @@
+"""a modem and a carrier, shipped."""

@@ -1,0 +1,1 @@
+"""bytes <-> typed PDUs. Pure: no I/O, no clock."""
