@@ -6,6 +6,7 @@ The environment overrides the file: `MMSPROXY_MM1__LISTEN`, `MMSPROXY_LINES__0__
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -317,11 +318,13 @@ class Settings(BaseSettings):
         return self
 
 
-def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
+def load(path: Path | None) -> Settings:
     """Settings from the file (None: defaults) and the environment. Raises ConfigError with all mistakes."""
     document = _read(path) if path is not None else CommentedMap()
     shown = str(path) if path is not None else "config"
-    data: dict[str, Any] = dict(document)
+    data = {str(key): value for key, value in document.items()}
+    if hidden := [key for key in data if key.startswith("_")]:  # would be taken for one of BaseSettings' own arguments
+        raise ConfigError((f"{shown}:1:1 {hidden[0]} - unknown key; see docs/config.md for the keys there are",))
     if isinstance(data.get("lines"), list):
         data["lines"] = {str(index): line for index, line in enumerate(data["lines"])}
     try:
@@ -376,14 +379,22 @@ def _ordered(error: ValidationError, document: CommentedMap) -> list[Any]:
 
 
 def _mistake(shown: str, document: CommentedMap, item: Any) -> str:
-    line, column = _position(document, item["loc"])
     key = ".".join(str(step) for step in item["loc"])
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = "unknown key; see docs/config.md for the keys there are"
     elif item["type"] == "missing":
         message = "is missing"
-    return f"{shown}:{line}:{column} {key} - {message}" if key else f"{shown}:{line}:{column} - {message}"
+    variable = _variable(item["loc"])
+    where = f"environment {variable}" if variable else "{}:{}:{}".format(shown, *_position(document, item["loc"]))
+    return f"{where} {key} - {message}" if key else f"{where} - {message}"
+
+
+def _variable(loc: tuple[Any, ...]) -> str | None:
+    """The environment variable that gave the value at `loc`, or a section above it."""
+    names = ["__".join(str(step) for step in loc[:depth]) for depth in range(len(loc), 0, -1)]
+    given = {name.upper() for name in os.environ}
+    return next((ENV_PREFIX + name.upper() for name in names if ENV_PREFIX + name.upper() in given), None)
 
 
 def _position(document: Any, loc: tuple[Any, ...]) -> tuple[int, int]:
