@@ -46,6 +46,13 @@ class ConfigError(MmsproxyError):
         self.mistakes = mistakes
 
 
+class ListenError(MmsproxyError):
+    """The address of a front door cannot be opened: in use, not permitted, or not of this machine. The cure names the config key."""
+
+    code = "listen"
+    fault = Fault.CALLER
+
+
 class PduError(MmsproxyError):
     """The only exception that leaves the codec.
 
