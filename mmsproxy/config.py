@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -31,6 +28,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from mmsproxy.config_values import Address, Apn, Credential, HeaderText, ListenAddress, Networks, Number, Pin, Words, pattern
 from mmsproxy.errors import ConfigError
 
 ENV_PREFIX = "MMSPROXY_"
@@ -40,87 +38,6 @@ REAL_LINE_MIN_INTERVAL = 10.0  # seconds between two messages on a real SIM: car
 DEFAULT_USER_AGENT = "Android MmsLib/1.0"  # what mmsd-tng and AOSP stacks send (mm1.md 7)
 DEFAULT_UA_PROFILE = "http://www.gstatic.com/android/hangouts/hangouts_mms_ua_profile.xml"
 MAX_CONFIG_BYTES = 1 << 20
-
-Network = IPv4Network | IPv6Network
-
-
-class Address(NamedTuple):
-    """A listening address. `port` 0 lets the system choose."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        return self.host == "localhost" or ip_address(self.host).is_loopback
-
-
-def _address(value: Any) -> Any:
-    if isinstance(value, Address):
-        return value
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):(\d{1,5})", value) if isinstance(value, str) else None
-    if match is None or int(match[3]) > 65535:
-        raise ValueError("write it as HOST:PORT, for example 127.0.0.1:8090")
-    host = match[1] or match[2]
-    if host != "localhost":
-        try:
-            ip_address(host)
-        except ValueError:
-            raise ValueError(f"{host!r} is no IP address; name the address to listen on, for example 127.0.0.1 or 0.0.0.0") from None
-    return Address(host, int(match[3]))
-
-
-def _words(value: Any) -> Any:
-    """A list may come as one string from the environment: `a, b`."""
-    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) and value.strip() else value
-
-
-def _networks(value: Any) -> Any:
-    items = _words(value)
-    if not isinstance(items, (list, tuple)):
-        raise ValueError("write a list of networks, for example [127.0.0.0/8, 192.168.1.0/24]")
-    networks = []
-    for item in items:
-        try:
-            networks.append(item if isinstance(item, (IPv4Network, IPv6Network)) else ip_network(str(item)))
-        except ValueError as error:
-            raise ValueError(f"{item!r} is no network: {error}") from None
-    return tuple(networks)
-
-
-def _quoted(value: Any) -> Any:
-    """YAML reads an unquoted +1619... or 0123 as a number and loses the + or the zero: refuse it, with the cure."""
-    if isinstance(value, (int, float)):
-        raise ValueError('put the value in quotes, for example "+16195550123", or YAML reads it as a number')
-    return value
-
-
-def _pattern(pattern: str, cure: str) -> AfterValidator:
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise ValueError(cure)
-        return value
-
-    return AfterValidator(check)
-
-
-ListenAddress = Annotated[Address, BeforeValidator(_address)]
-Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-Quoted = BeforeValidator(_quoted)
-Number = Annotated[str, Quoted, _pattern(r"\+?[0-9]{7,15}", "write the number as +<country code><number>, digits only")]
-# The AT encoder (at/strings.py) has the last word; these say it before anything is opened.
-Apn = Annotated[str, Quoted, _pattern(r"[A-Za-z0-9.-]{1,100}", "an APN has only letters, digits, dots and hyphens")]
-Credential = Annotated[
-    str, Quoted, _pattern(r"[\x20\x21\x23-\x7e]{0,64}", "printable ASCII without the double quote, at most 64 characters")
-]
-Pin = Annotated[str, Quoted, _pattern(r"[0-9]{4,8}", "a PIN has 4 to 8 digits")]
-HeaderText = Annotated[str, Quoted, _pattern(r"[^\x00\r\n]*", "a header value has no CR, LF or NUL")]
 
 
 class _Section(BaseModel):
@@ -163,7 +80,7 @@ class CarrierConfig(_Section):
     mmsc: str
     proxy: str | None = None
     max_size: int | None = Field(default=None, ge=1024, le=2_097_152)
-    headers: dict[Annotated[str, _pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", "no HTTP header name")], HeaderText] = {}
+    headers: dict[Annotated[str, pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", "no HTTP header name")], HeaderText] = {}
     user_agent: HeaderText = DEFAULT_USER_AGENT
     ua_profile: HeaderText = DEFAULT_UA_PROFILE
     ua_profile_header: Literal["x-wap-profile", "Profile", "X-Wap-Profile", "profile"] = "x-wap-profile"
@@ -201,7 +118,7 @@ class CarrierConfig(_Section):
 class LineConfig(_Section):
     """One SIM: its modem and its carrier. `min_interval` in seconds between two messages; None chooses 10 s for a real modem, else 0."""
 
-    name: Annotated[str, _pattern(r"[A-Za-z0-9_-]{1,40}", "a line's name has letters, digits, - and _")]
+    name: Annotated[str, pattern(r"[A-Za-z0-9_-]{1,40}", "a line's name has letters, digits, - and _")]
     number: Number | None = None
     modem: ModemConfig = ModemConfig()
     carrier: CarrierConfig
