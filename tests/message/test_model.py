@@ -1,0 +1,230 @@
+"""The request model: every wrong body is told whole, nothing else ever comes out, nothing is repaired."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mmsproxy.message import model
+from mmsproxy.message.model import InvalidRequest, SendRequest, parse_send_request
+
+GOOD = {"to": "+16195550123", "text": "hello"}
+
+
+def mistakes(body: bytes) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_send_request(body)
+    return [(item.pointer, item.code) for item in caught.value.mistakes]
+
+
+def wrong(**changes: Any) -> list[tuple[str, str]]:
+    return mistakes(json.dumps({**GOOD, **changes}).encode())
+
+
+def test_the_smallest_request() -> None:
+    request = parse_send_request(b'{"to": "+16195550123", "text": "hello"}')
+    assert request == SendRequest(to="+16195550123", text="hello")  # type: ignore[arg-type]
+    assert (request.recipients, request.subject, request.line, request.group) == (("+16195550123",), None, None, None)
+
+
+def test_a_request_with_everything() -> None:
+    body = {"to": ["+16195550123", "16195550124"], "text": "h\u00e9llo\n\U0001f600", "subject": "Hi", "line": "mint", "group": True}
+    request = parse_send_request(json.dumps(body).encode())
+    assert request.to == ("+16195550123", "16195550124")
+    assert (request.text, request.subject, request.line, request.group) == ("h\u00e9llo\n\U0001f600", "Hi", "mint", True)
+
+
+def test_each_recipient_stands_once_in_its_place() -> None:
+    request = parse_send_request(json.dumps({"to": ["7654321", "1234567", "7654321"], "text": "x"}).encode())
+    assert request.recipients == ("7654321", "1234567")
+
+
+def test_a_line_may_be_named_by_its_number() -> None:
+    assert parse_send_request(json.dumps({**GOOD, "line": "+15550100000"}).encode()).line == "+15550100000"
+
+
+@pytest.mark.parametrize("number", ["1234567", "+1234567", "123456789012345", "+123456789012345"])
+def test_numbers_of_seven_to_fifteen_digits_are_taken(number: str) -> None:
+    assert parse_send_request(json.dumps({"to": number, "text": "x"}).encode()).to == (number,)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "",
+        "+",
+        "911",
+        "123456",
+        "1234567890123456",
+        "+1 619 555 0123",
+        "+1619555012a",
+        "+16195550123\r\n",
+        "+16195550123\n",
+        "\n+16195550123",
+        '+1619555"0123',
+        "+1619555\x1a0123",
+        "+1619555\x000123",
+        "++16195550123",
+        "\u0661\u0662\u0663\u0664\u0665\u0666\u0667",
+        "+16195550123,+16195550124",
+        "a@b.example",
+    ],
+)
+def test_what_is_no_number_is_refused_and_points_at_itself(number: str) -> None:
+    assert wrong(to=number) == [("/to", "invalid_number")]
+    assert wrong(to=["+16195550123", number]) == [("/to/1", "invalid_number")]
+
+
+def test_a_refused_number_is_shown_on_one_line_and_short() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_send_request(json.dumps({"to": 'AT\r\n"' + "9" * 500, "text": "x"}).encode())
+    detail = caught.value.mistakes[0].detail
+    assert "\\r\\n" in detail
+    assert detail.isprintable()
+    assert len(detail) < 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"to": []}, ("/to", "no_recipient")),
+        ({"to": ["1234567"] * 21}, ("/to", "too_many_recipients")),
+        ({"to": ["1234567"] * 101}, ("/to", "too_many_recipients")),
+        ({"to": None}, ("/to", "wrong_type")),
+        ({"to": 16195550123}, ("/to", "wrong_type")),
+        ({"to": {"number": "1234567"}}, ("/to", "wrong_type")),
+        ({"to": [16195550123]}, ("/to/0", "wrong_type")),
+        ({"to": [["1234567"]]}, ("/to/0", "wrong_type")),
+        ({"text": ""}, ("/text", "empty")),
+        ({"text": None}, ("/text", "wrong_type")),
+        ({"text": 5}, ("/text", "wrong_type")),
+        ({"text": ["a"]}, ("/text", "wrong_type")),
+        ({"text": "a\x00b"}, ("/text", "invalid_character")),
+        ({"subject": ""}, ("/subject", "empty")),
+        ({"subject": "a\r\nb"}, ("/subject", "invalid_character")),
+        ({"subject": "a\x00"}, ("/subject", "invalid_character")),
+        ({"subject": "s" * 81}, ("/subject", "too_long")),
+        ({"subject": True}, ("/subject", "wrong_type")),
+        ({"line": "a b"}, ("/line", "invalid_line")),
+        ({"line": "a\r\nAT"}, ("/line", "invalid_line")),
+        ({"line": ""}, ("/line", "invalid_line")),
+        ({"line": 1}, ("/line", "wrong_type")),
+        ({"group": "true"}, ("/group", "wrong_type")),
+        ({"group": 1}, ("/group", "wrong_type")),
+        ({"to": ["1234567", "7654321"], "group": False}, ("/group", "group_only")),
+        ({"media": []}, ("/media", "unknown_field")),
+        ({"Text": "x"}, ("/Text", "unknown_field")),
+        ({"a/b~c": 1}, ("/a~1b~0c", "unknown_field")),
+    ],
+)
+def test_each_wrong_value_points_at_its_field(changes: dict[str, Any], found: tuple[str, str]) -> None:
+    assert wrong(**changes) == [found]
+
+
+@pytest.mark.parametrize("missing", ["to", "text"])
+def test_a_missing_field_is_named(missing: str) -> None:
+    assert mistakes(json.dumps({key: value for key, value in GOOD.items() if key != missing}).encode()) == [(f"/{missing}", "missing")]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert wrong(to=["x", 5], text="", subject=1, foo=1) == [
+        ("/to/0", "invalid_number"),
+        ("/to/1", "wrong_type"),
+        ("/text", "empty"),
+        ("/subject", "wrong_type"),
+        ("/foo", "unknown_field"),
+    ]
+
+
+def test_the_number_of_mistakes_told_is_bounded() -> None:
+    assert len(wrong(**{f"x{n}": n for n in range(1000)})) == model.MAX_MISTAKES
+
+
+def test_one_number_twice_is_no_group() -> None:
+    request = parse_send_request(json.dumps({"to": ["1234567", "1234567"], "text": "x", "group": False}).encode())
+    assert request.recipients == ("1234567",)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"{} {}",
+        b"{'to': 1}",
+        b"\xff\xfe{",
+        b"\xef\xbb\xbf{}",
+        b'{"to":"+16195550123","text":NaN}',
+        b'{"to":"+16195550123","text":"\\ud800"}',
+        b'{"to":"+16195550123","text":"\xff"}',
+        b'{"to":"+16195550123","text":"raw\nnewline"}',
+        b'{"to":"+16195550123","text":"x",}',
+    ],
+)
+def test_what_is_no_json_is_refused(body: bytes) -> None:
+    assert mistakes(body) == [("", "bad_json")]
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"5", b"true"])
+def test_json_that_is_no_object_is_refused(body: bytes) -> None:
+    assert mistakes(body) == [("", "wrong_type")]
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
+def test_a_depth_bomb_of_any_length_is_refused(opening: bytes) -> None:
+    assert mistakes(opening * 200_000) == [("", "too_deep")]
+
+
+def test_the_depth_limit_is_exact() -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"x":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+    assert mistakes(nested(model.MAX_DEPTH + 1)) == [("", "too_deep")]
+    assert ("/x", "unknown_field") in mistakes(nested(model.MAX_DEPTH))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+numbers = st.from_regex(r"\A\+?[0-9]{5,17}\Z") | st.text(max_size=20)
+requests = st.fixed_dictionaries(
+    {},
+    optional={
+        "to": numbers | st.lists(numbers | json_values, max_size=22) | json_values,
+        "text": st.text(max_size=40) | json_values,
+        "subject": st.text(max_size=90) | json_values,
+        "line": st.text(max_size=45) | json_values,
+        "group": st.booleans() | json_values,
+        "extra": json_values,
+    },
+)
+
+
+def parsed_or_refused(body: bytes) -> SendRequest | InvalidRequest:
+    try:
+        return parse_send_request(body)
+    except InvalidRequest as refusal:
+        return refusal
+
+
+@settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=200) | requests.map(lambda value: json.dumps(value).encode()))
+@example(b'{"to":"1234567","text":"\\ud83d\\ude00"}')
+@example(b'{"\\ud800":1}')
+@example(b'{"to":1e400,"text":' + b"9" * 5000 + b"}")
+def test_whatever_comes_in_is_a_request_or_told_mistakes(body: bytes) -> None:
+    answer = parsed_or_refused(body)
+    if isinstance(answer, InvalidRequest):
+        assert answer.mistakes
+        assert all(item.code.isidentifier() and item.detail and item.pointer[:1] in ("", "/") for item in answer.mistakes)
+        json.dumps([item.detail + item.pointer for item in answer.mistakes], ensure_ascii=False).encode()
+    else:
+        assert 1 <= len(answer.to) <= model.MAX_RECIPIENTS
+        assert all(number.lstrip("+").isdigit() and number.isascii() for number in answer.to)
+        assert answer.text.encode()
