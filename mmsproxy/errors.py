@@ -85,6 +85,13 @@ class AtStringError(MmsproxyError):
     fault = Fault.CALLER
 
 
+class HeaderError(MmsproxyError):
+    """An HTTP header that may not go to a carrier: CR, LF or NUL in it, or a name that is none. Never repaired, always refused."""
+
+    code = "http_header"
+    fault = Fault.CALLER
+
+
 class LinkError(MmsproxyError):
     """The way to the mobile network failed. Says nothing about what had left already: the stream's ledger does."""
 
