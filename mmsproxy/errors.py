@@ -143,6 +143,12 @@ class BearerError(LinkError):
     code = "pdp_failed"
 
 
+class LineStopped(LinkError):
+    """The gateway is being shut down: what waits is not sent, what is under way is ended if its last byte is not out."""
+
+    code = "stopping"
+
+
 class CarrierError(MmsproxyError):
     """The far end, not the modem, is at fault."""
 
