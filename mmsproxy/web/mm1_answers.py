@@ -10,25 +10,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MMS_MEDIA_TYPE = "application/vnd.wap.mms-message"
+from mmsproxy.carrier.attempt import Answer, Attempt, Outcome, StatusClass
+from mmsproxy.carrier.headers import MMS_MESSAGE, answer_headers
+from mmsproxy.errors import Fault, HeaderError, LinkError
+from mmsproxy.wap_numbers import MessageType, MmsVersion, ResponseStatus
+
 ORIGIN = ("X-Mmsproxy-Origin", "gateway")
 RETRY_AFTER_MIN = 5  # seconds, both ends of mm1.md 5.2
 RETRY_AFTER_MAX = 60
+RECOVERY_ESTIMATE = 30.0  # seconds; the limit for bringing up a bearer (mm1.md 9)
 MAX_TRANSACTION_ID = 1024  # octets worth sending back; clients use up to 40 (mms.md 10)
 MAX_VERSION = 8  # octets of a version written as text
 MAX_TEXT = 250  # octets of a Response-Text; phones show it in one dialog
 
-# Field numbers and types of mms.md 3 and 4 that the head of a PDU is read by.
+# Field numbers that the head of a PDU is read by and an M-Send.conf is laid with (mms.md 4).
 MESSAGE_TYPE, TRANSACTION_ID, MMS_VERSION, CONTENT_TYPE = 0x8C, 0x98, 0x8D, 0x84
 RESPONSE_STATUS, RESPONSE_TEXT = 0x92, 0x93
-SEND_REQ, SEND_CONF, FORWARD_REQ, FORWARD_CONF = 0x80, 0x81, 0x89, 0x8A
-TEXT_FIELDS = frozenset({0x83, TRANSACTION_ID, 0x8B, 0x9E, 0xB7, 0xB8, 0xB9, 0xBD, 0xBE, 0x81, 0x82, 0x96, 0x97, 0x93, 0x9A})
-LOWEST_VERSION = b"\x90"  # 1.0: what every client reads, for a request that names none
+TEXT_FIELDS = frozenset(
+    {0x81, 0x82, 0x83, 0x8B, 0x93, 0x96, 0x97, TRANSACTION_ID, 0x9A, 0x9E, 0xA6, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBD, 0xBE}
+)
+CONF_OF: dict[int, MessageType] = {MessageType.M_SEND_REQ: MessageType.M_SEND_CONF, MessageType.M_FORWARD_REQ: MessageType.M_FORWARD_CONF}
+LOWEST_VERSION = bytes((MmsVersion.V1_0,))  # what every client reads, for a request that names none
 
-NETWORK_PROBLEM_UNKNOWN = 0x86  # Error-network-problem (1.0): the one status that no client retries by itself (mm1.md 5.2)
-TRANSIENT_NETWORK_PROBLEM = 0xC3
-PERMANENT_FAILURE = 0xE0
-FORMAT_CORRUPT = 0xE2
+UNKNOWN_OUTCOME = ResponseStatus.ERROR_NETWORK_PROBLEM  # 0x86: the one status that no client retries by itself (mm1.md 5.2)
+TRANSIENT_NETWORK_PROBLEM = ResponseStatus.ERROR_TRANSIENT_NETWORK_PROBLEM
+PERMANENT_FAILURE = ResponseStatus.ERROR_PERMANENT_FAILURE
+FORMAT_CORRUPT = ResponseStatus.ERROR_PERMANENT_MESSAGE_FORMAT_CORRUPT
+
+# How long an outcome answers identical POSTs, in seconds (mm1.md 6).
+KEEP_SENT = 60 * 60.0
+KEEP_UNKNOWN = 24 * 3600.0
+KEEP_REFUSED = 10 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ def head_of(pdu: bytes) -> Head | None:
 
 def send_conf(head: Head, response_status: int, text: str) -> bytes:
     """An M-Send.conf (M-Forward.conf to an M-Forward.req) with the request's Transaction-ID and version, and no Message-ID."""
-    kind = FORWARD_CONF if head.kind == FORWARD_REQ else SEND_CONF
+    kind = CONF_OF[head.kind]
     transaction_id = head.transaction_id or b""
     return b"".join(
         (
@@ -93,9 +105,81 @@ def plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = (), *, 
 def refusal(head: Head | None, status: int, response_status: int, text: str, *, retry_after: float | None = None) -> Reply:
     """The gateway's own answer to a request: with an M-Send.conf body where the request awaits one and its Transaction-ID is known."""
     headers = () if retry_after is None else (("Retry-After", str(retry_seconds(retry_after))),)
-    if head is None or head.transaction_id is None or head.kind not in (SEND_REQ, FORWARD_REQ):
+    if head is None or head.transaction_id is None or head.kind not in CONF_OF:
         return plain(status, text, headers)
-    return Reply(status, send_conf(head, response_status, text), (("Content-Type", MMS_MEDIA_TYPE), ORIGIN, *headers))
+    return Reply(status, send_conf(head, response_status, text), (("Content-Type", MMS_MESSAGE), ORIGIN, *headers))
+
+
+def reply_to(attempt: Attempt, head: Head, message_id: str, *, rejected_as_http_error: bool = False) -> Reply:
+    """The answer to an M-Send.req or M-Forward.req whose attempt has ended (mm1.md 5.2)."""
+    if _is_for_the_client(attempt):
+        assert attempt.answer is not None
+        refused = attempt.status_class is not StatusClass.OK
+        return _passed_on(attempt.answer, 502 if refused and rejected_as_http_error else 200)
+    status, response_status, retry_after = verdict(attempt)
+    return refusal(head, status, response_status, with_id(attempt.detail, message_id), retry_after=retry_after)
+
+
+def reply_to_response(attempt: Attempt, head: Head, message_id: str) -> Reply:
+    """The answer to an M-NotifyResp.ind, M-Acknowledge.ind or M-Read-Rec.ind: the carrier's body, or a line of text."""
+    if attempt.outcome is Outcome.SENT and attempt.answer is not None:
+        return _passed_on(attempt.answer, 200)
+    status, response_status, retry_after = verdict(attempt)
+    return refusal(head, status, response_status, with_id(attempt.detail, message_id), retry_after=retry_after)
+
+
+def verdict(attempt: Attempt) -> tuple[int, int, float | None]:
+    """HTTP status, Response-Status and Retry-After of an attempt that brought no M-Send.conf."""
+    if attempt.outcome is Outcome.UNKNOWN:
+        return 504, UNKNOWN_OUTCOME, None
+    if attempt.answer is not None:
+        rejected = 400 <= attempt.answer.status < 500  # a carrier's 401 or 407 must not look like ours
+        return 502, PERMANENT_FAILURE if rejected else TRANSIENT_NETWORK_PROBLEM, None
+    return _not_sent_verdict(attempt)
+
+
+def _not_sent_verdict(attempt: Attempt) -> tuple[int, int, float | None]:
+    if attempt.error is None or attempt.error.fault is Fault.CARRIER:
+        return 502, TRANSIENT_NETWORK_PROBLEM, None
+    if isinstance(attempt.error, HeaderError):
+        return 400, FORMAT_CORRUPT, None
+    if isinstance(attempt.error, LinkError) or attempt.code == "stopping":
+        return 503, TRANSIENT_NETWORK_PROBLEM, RECOVERY_ESTIMATE
+    return 500, TRANSIENT_NETWORK_PROBLEM, None
+
+
+def keep_seconds(attempt: Attempt) -> float:
+    """How long the outcome answers identical POSTs; 0: the next one is a new attempt."""
+    if attempt.outcome is Outcome.UNKNOWN:
+        return KEEP_UNKNOWN
+    if attempt.outcome in (Outcome.SENT, Outcome.PARTIAL):
+        return KEEP_SENT
+    refused_for_good = attempt.outcome is Outcome.REFUSED and attempt.status_class is StatusClass.PERMANENT
+    return KEEP_REFUSED if refused_for_good else 0.0
+
+
+def with_id(cause: str, message_id: str) -> str:
+    """The cause, cut so that the message id behind it is whole."""
+    return f"{cause[: MAX_TEXT - len(message_id) - 3]} [{message_id}]"
+
+
+def _is_for_the_client(attempt: Attempt) -> bool:
+    """Whether the carrier's confirmation goes on. An Ok that came before the whole message left is no acceptance."""
+    if attempt.conf is None:
+        return False
+    return attempt.outcome is not Outcome.NOT_SENT or attempt.status_class is not StatusClass.OK
+
+
+def _passed_on(answer: Answer, status: int) -> Reply:
+    headers = tuple(item for item in answer_headers(answer.headers) if _is_utf8(item[1]))
+    if answer.body and not any(name.lower() == "content-type" for name, _ in headers):
+        headers = (*headers, ("Content-Type", MMS_MESSAGE))
+    return Reply(status, answer.body, headers)
+
+
+def _is_utf8(value: str) -> bool:
+    """aiohttp writes header values in UTF-8 only; octets that are none came in as surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def retry_seconds(estimate: float) -> int:

@@ -66,7 +66,10 @@ class Rules:
     _alias_authorities: tuple[tuple[str, int | None], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        authorities = {pair: name for name, url in reversed(self.mmscs) for pair in _authorities_of(url)}
+        authorities: dict[tuple[str, int], str] = {}
+        for name, url in self.mmscs:
+            for pair in _authorities_of(url):
+                authorities.setdefault(pair, name)
         object.__setattr__(self, "_by_authority", authorities)
         object.__setattr__(self, "_alias_authorities", tuple(filter(None, map(split_authority, self.aliases))))
 
@@ -160,13 +163,14 @@ def _target_written_well(knock: Knock, rules: Rules) -> Refusal | None:
 
 
 def _origin(knock: Knock, rules: Rules) -> Admitted | Refusal:
-    host = knock.headers.get("Host", "").strip()
-    if not host:
+    named = knock.headers.get("Host", "").strip()
+    if not named:
         return Admitted(None)  # HTTP/1.0, or RFC 9112 3.2: a target without an authority has an empty Host
-    authority = split_authority(host)
+    authority = split_authority(named)
     if authority is None or not _is_local(authority[0], rules):
-        return _misdirected(host)
-    return Admitted(rules.line_at(*authority) or rules.line_at(authority[0], None))
+        return _misdirected(named)
+    host, port = authority
+    return Admitted(rules.line_at(host, port or 80) or rules.line_at(host, None))
 
 
 def _absolute(knock: Knock, rules: Rules) -> Admitted | Refusal:
