@@ -27,7 +27,12 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 300.0  # a cold modem may take minutes to come up before the message leaves
 MAX_ANSWER = 4 << 20
 
-OK = 0x80
+WORDS = {
+    "sent": "the carrier accepted the message",
+    "partial": "the carrier accepted it for some recipients only",
+    "unknown": "it may have been sent; sending it again may send it twice",
+}
+OK, PARTIAL = 0x80, 0xC4
 RESPONSE_STATUS = {  # X-Mms-Response-Status, OMA-TS-MMS_ENC 7.3.48
     0x80: "Ok",
     0x81: "Error-unspecified",
@@ -56,7 +61,7 @@ RESPONSE_STATUS = {  # X-Mms-Response-Status, OMA-TS-MMS_ENC 7.3.48
     0xEA: "Error-permanent-address-hiding-not-supported",
     0xEB: "Error-permanent-lack-of-prepaid",
 }
-CONF_TYPES = {0x81: "M-Send.conf", 0x8B: "M-Forward.conf"}
+CONF_TYPES = {0x81: "M-Send.conf", 0x8A: "M-Forward.conf"}
 # Response fields by header octet. Those of M-Forward.conf are the same ones.
 MESSAGE_ID, MESSAGE_TYPE, STATUS, STATUS_TEXT, TRANSACTION_ID = 0x8B, 0x8C, 0x92, 0x93, 0x98
 
@@ -200,18 +205,16 @@ def message_lines(message: dict[str, Any]) -> list[str]:
     """The message resource for a person to read."""
     carrier = message.get("carrier") or {}
     error = message.get("error") or {}
-    words = {"sent": "the carrier accepted the message", "partial": "the carrier accepted it for some recipients only"}
-    words["unknown"] = "it may have been sent; sending it again may send it twice"
     status = str(message.get("status"))
-    lines = [f"{status}: {words.get(status) or error.get('detail') or 'the message was not accepted'}"]
-    if error and status in words:
+    lines = [f"{status}: {WORDS.get(status) or error.get('detail') or 'the message was not accepted'}"]
+    if error and status in WORDS:
         lines.append(row("why", error.get("detail")))
     lines.append(row("id", message.get("id")))
     lines.append(row("line", f"{message.get('line')}{' (simulated: nothing left this machine)' if message.get('simulated') else ''}"))
     if carrier:
         lines.append(row("carrier", f"{carrier.get('response_status_name')} ({carrier.get('response_status')})"))
         lines += [row(label, carrier[key]) for label, key in (("text", "response_text"), ("message-id", "message_id")) if carrier.get(key)]
-    lines.append(row("size", f"{message.get('size'):,} octets: one MMS instead of {message.get('sms_parts_saved')} SMS"))
+    lines.append(row("size", f"{message.get('size')} octets: one MMS instead of {message.get('sms_parts_saved')} SMS"))
     timings = message.get("timings") or {}
     lines.append(row("seconds", ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in timings.items() if seconds is not None)))
     lines += [row("warning", warning.get("detail")) for warning in message.get("warnings") or ()]
@@ -333,25 +336,23 @@ def conf_report(answer: Answer, fields: dict[int, Any] | None, accepted: bool) -
 
 
 def conf_lines(report: dict[str, Any]) -> list[str]:
-    if report["accepted"]:
-        first = "sent: the carrier accepted the message"
-    elif report["response_status"] == OK and report["http_status"] == 200:
-        first = "unknown: the carrier said Ok, but to another Transaction-ID"
-    elif report["http_status"] == 504:
-        first = "unknown: it may have been sent; sending it again may send it twice"
-    else:
-        first = f"not sent: {'the carrier' if report['origin'] == 'carrier' else 'the gateway'} refused (HTTP {report['http_status']})"
-    labels = (
-        ("answer", "type"),
-        ("text", "response_text"),
-        ("message-id", "message_id"),
-        ("transaction", "transaction_id"),
-        ("body", "text"),
-    )
-    lines = [first] + [row(label, report[key]) for label, key in labels if report[key]]
+    labels = (("text", "response_text"), ("message-id", "message_id"), ("transaction", "transaction_id"), ("body", "text"))
+    lines = [verdict(report)]
     if report["response_status"] is not None:
-        lines.insert(1, row("status", f"{report['response_status_name']} ({report['response_status']})"))
-    return [*lines, row("seconds", f"{report['seconds']:.2f}")]
+        lines.append(row("answer", f"{report['type']}: {report['response_status_name']} ({report['response_status']})"))
+    return [*lines, *(row(label, report[key]) for label, key in labels if report[key]), row("seconds", f"{report['seconds']:.2f}")]
+
+
+def verdict(report: dict[str, Any]) -> str:
+    if report["accepted"]:
+        return f"sent: {WORDS['sent']}"
+    if report["response_status"] == PARTIAL:
+        return f"partial: {WORDS['partial']}"
+    if report["response_status"] == OK and report["http_status"] == 200:
+        return "unknown: the carrier said Ok, but to another Transaction-ID"
+    if report["http_status"] == 504:
+        return f"unknown: {WORDS['unknown']}"
+    return f"not sent: the {report['origin']} refused (HTTP {report['http_status']})"
 
 
 # ---- HTTP
