@@ -123,7 +123,7 @@ def reply_to(attempt: Attempt, head: Head, message_id: str, *, rejected_as_http_
 def reply_to_response(attempt: Attempt, head: Head, message_id: str) -> Reply:
     """The answer to an M-NotifyResp.ind, M-Acknowledge.ind or M-Read-Rec.ind: the carrier's body, or a line of text."""
     if attempt.outcome is Outcome.SENT and attempt.answer is not None:
-        return _passed_on(attempt.answer, 200)
+        return _passed_on(attempt.answer, 200, untyped="application/octet-stream")
     status, response_status, retry_after = verdict(attempt)
     return refusal(head, status, response_status, with_id(attempt.detail, message_id), retry_after=retry_after)
 
@@ -170,10 +170,10 @@ def _is_for_the_client(attempt: Attempt) -> bool:
     return attempt.outcome is not Outcome.NOT_SENT or attempt.status_class is not StatusClass.OK
 
 
-def _passed_on(answer: Answer, status: int) -> Reply:
+def _passed_on(answer: Answer, status: int, *, untyped: str = MMS_MESSAGE) -> Reply:
     headers = tuple(item for item in answer_headers(answer.headers) if _is_utf8(item[1]))
     if answer.body and not any(name.lower() == "content-type" for name, _ in headers):
-        headers = (*headers, ("Content-Type", MMS_MESSAGE))
+        headers = (*headers, ("Content-Type", untyped))
     return Reply(status, answer.body, headers)
 
 

@@ -79,7 +79,7 @@ def test_a_response_text_is_plain_ascii_of_one_line() -> None:
 def test_a_refusal_has_the_conf_as_body_and_never_a_message_id() -> None:
     reply = answers.refusal(T1, 503, 0xC3, "modem down", retry_after=12.2)
     assert reply.status == 503
-    assert dict(reply.headers) == {"Content-Type": answers.MMS_MEDIA_TYPE, "X-Mmsproxy-Origin": "gateway", "Retry-After": "13"}
+    assert dict(reply.headers) == {"Content-Type": answers.MMS_MESSAGE, "X-Mmsproxy-Origin": "gateway", "Retry-After": "13"}
     assert reply.body == answers.send_conf(T1, 0xC3, "modem down")
     assert b"\x8b" not in reply.body
 
