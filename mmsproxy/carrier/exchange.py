@@ -100,13 +100,17 @@ class Exchange:
         self._took[self._stage] += self._loop.time() - self._since
         self._since = self._loop.time()
 
+    def failed(self, error: MmsproxyError) -> None:
+        """The POST has ended by itself; the first reason counts."""
+        self._scope = None
+        self.failure = self.failure or error
+
     def fail(self, error: MmsproxyError) -> None:
-        """Ends the POST from outside; the first reason counts."""
-        if self.failure is None:
-            self.failure = error
-        if self._scope is not None:
-            self._scope.reschedule(self._loop.time())
-            self._scope = None
+        """Ends the POST from outside."""
+        scope = self._scope
+        self.failed(error)
+        if scope is not None:
+            scope.reschedule(self._loop.time())
 
     def _enter(self, stage: Stage) -> None:
         now = self._loop.time()

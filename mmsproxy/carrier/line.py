@@ -156,6 +156,7 @@ class Line:
             worker.cancel()
             await asyncio.wait({worker})
         await self._link.stop()
+        await self._gate.idle()
 
     async def post(
         self,

@@ -41,6 +41,11 @@ class LinkGate:
     def give_back(self) -> None:
         self._lock.release()
 
+    async def idle(self) -> None:
+        """Returns when nothing is being closed any more, or SETTLE_LIMIT is over."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SETTLE_LIMIT)
+
     def keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs `work` to its end, whoever has lost interest in it (the loop itself keeps only weak references)."""
         task = asyncio.get_running_loop().create_task(work)

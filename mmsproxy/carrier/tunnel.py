@@ -128,7 +128,7 @@ class Tunnel:
         except TimeoutError:
             assert exchange.failure is not None
         except (MmsproxyError, aiohttp.ClientError) as error:
-            exchange.fail(_fault(error, exchange))
+            exchange.failed(_fault(error, exchange))
         finally:
             exchange.end()
             if exchange.wire is not None:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mmsproxy.carrier.attempt import Trial
+from mmsproxy.carrier.connector import ModemConnector
+from mmsproxy.carrier.transport import LinkGate
+from mmsproxy.carrier.tunnel import Tunnel, Upstream
 from mmsproxy.errors import ConnectError, LinkLost, MmsproxyError, PeerReset
-from mmsproxy.link import Ledger, LinkState, LinkStatus
+from mmsproxy.link import Ledger, LinkState, LinkStatus, Phase
 
 MAX_SEND = 1460  # octets, as SIM800 takes at once
+MMSC = "http://mmsc.example/mms/wapenc"
+PDU = b"\x8c\x80\x98T1\0" + bytes(range(256)) * 20
 
 Act = Callable[["Served", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -104,10 +115,14 @@ class FakeStream:
         if self.is_closed:
             return
         await asyncio.sleep(self._link.faults.close_delay)
+        if self.is_closed:
+            return
         self.is_closed = True
         self._link.in_use -= 1
         self._link.log.append("closed")
         self._writer.close()
+        with suppress(ConnectionError, ssl.SSLError):
+            await self._writer.wait_closed()
 
 
 class FakeLink:
@@ -128,6 +143,8 @@ class FakeLink:
 
     async def stop(self) -> None:
         self.is_started = False
+        for stream in self.streams:
+            await stream.close()
 
     async def ready(self) -> None:
         if self.faults.never_ready:
@@ -182,14 +199,19 @@ class FakeMmsc:
         self.served: list[Served] = []
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def start(self, ssl: Any = None) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=ssl)
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        assert self._server is not None
+        self._server.close()
+        for writer in self._serving.values():
+            writer.transport.abort()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=5)
 
     @property
     def last(self) -> Served:
@@ -219,6 +241,9 @@ class FakeMmsc:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served = Served()
         self.served.append(served)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[task] = writer
         try:
             served.head = await reader.readuntil(b"\r\n\r\n")
             if self.early is not None:
@@ -230,6 +255,9 @@ class FakeMmsc:
             pass
         finally:
             writer.close()
+            with suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+            del self._serving[task]
 
     async def _read_body(self, served: Served, reader: asyncio.StreamReader) -> None:
         length = int(served.all("Content-Length")[0])
@@ -290,6 +318,28 @@ def _ok(body: bytes, *, status: str = "200 OK", head: bytes = b"", framing: str 
     return lines + b"\r\n" + body
 
 
+class Case:
+    """A tunnel with its link, its gate and the phases that were announced."""
+
+    def __init__(self, link: FakeLink, mmsc: str = MMSC, proxy: str | None = None, *, trust: Any = None, **options: Any) -> None:
+        self.link = link
+        self.gate = LinkGate()
+        self.phases: list[Phase] = []
+        self.tunnel = Tunnel(
+            Upstream.of(mmsc, proxy), lambda observer: ModemConnector(link, gate=self.gate, observer=observer, ssl_context=trust), **options
+        )
+
+    async def post(self, pdu: bytes = PDU, headers: tuple[tuple[str, str], ...] = (), **options: Any) -> Trial:
+        trial = await self.tunnel.post(pdu, headers, on_phase=self.phases.append, **options)
+        await self.free()
+        return trial
+
+    async def free(self) -> None:
+        await self.gate.take()
+        self.gate.give_back()
+        assert self.link.in_use == 0
+
+
 @pytest.fixture
 async def mmsc() -> AsyncIterator[FakeMmsc]:
     server = FakeMmsc()
@@ -299,8 +349,10 @@ async def mmsc() -> AsyncIterator[FakeMmsc]:
 
 
 @pytest.fixture
-async def link(mmsc: FakeMmsc) -> FakeLink:
-    return FakeLink(mmsc.port)
+async def link(mmsc: FakeMmsc) -> AsyncIterator[FakeLink]:
+    link = FakeLink(mmsc.port)
+    yield link
+    await link.stop()
 
 
 @pytest.fixture
@@ -309,6 +361,45 @@ def tap() -> TapLog:
 
 
 @pytest.fixture
-def make() -> Iterator[SimpleNamespace]:
-    """`make.conf(...)` and `make.answer(...)`: PDUs and HTTP answers laid by hand."""
-    yield SimpleNamespace(conf=_conf, answer=_ok, link=FakeLink, mmsc=FakeMmsc)
+def make() -> SimpleNamespace:
+    """PDUs and HTTP answers laid by hand, and a further link or case."""
+    return SimpleNamespace(conf=_conf, answer=_ok, link=FakeLink, case=Case)
+
+
+@pytest.fixture(autouse=True)
+def short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.carrier.transport.SETTLE_LIMIT", 0.05)
+    monkeypatch.setattr("mmsproxy.carrier.transport.DRAIN_LIMIT", 0.05)
+
+
+@pytest.fixture
+def case(link: FakeLink) -> Case:
+    return Case(link)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for mmsc.example that nobody trusts, and its key in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("not here: openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=mmsc.example"
+    extension = "-addext subjectAltName=DNS:mmsc.example"
+    command = [openssl, *request.split(), *extension.split(), "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_bytes(cert.read_bytes() + key.read_bytes())
+    return both
+
+
+@pytest.fixture
+async def secure_mmsc(certificate: Path) -> AsyncIterator[FakeMmsc]:
+    """The same MMSC behind TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = FakeMmsc()
+    await server.start(context)
+    yield server
+    await server.stop()

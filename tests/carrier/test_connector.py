@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import shutil
 import ssl
-import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -160,36 +157,6 @@ async def test_through_a_proxy_tcp_goes_to_the_proxy(link: Any, mmsc: Any) -> No
     assert mmsc.last.request_line == "POST http://mmsc/x HTTP/1.1"
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for mmsc.example that nobody trusts, and its key in the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("not here: openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
-        + ["-subj", "/CN=mmsc.example", "-addext", "subjectAltName=DNS:mmsc.example", "-keyout", str(key), "-out", str(cert)],
-        check=True,
-        capture_output=True,
-    )
-    both = folder / "both.pem"
-    both.write_bytes(cert.read_bytes() + key.read_bytes())
-    return both
-
-
-@pytest.fixture
-async def secure_mmsc(certificate: Path, make: SimpleNamespace) -> AsyncIterator[Any]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server = make.mmsc()
-    await server.start(ssl=context)
-    server.act = server.answers(OK)
-    yield server
-    await server.stop()
-
-
 async def test_tls_with_a_certificate_that_nobody_trusts_is_refused(secure_mmsc: Any, make: SimpleNamespace) -> None:
     link, gate = make.link(secure_mmsc.port), LinkGate()
     with pytest.raises(ConnectError) as caught:
@@ -201,6 +168,7 @@ async def test_tls_with_a_certificate_that_nobody_trusts_is_refused(secure_mmsc:
 
 
 async def test_tls_with_a_trusted_certificate(secure_mmsc: Any, make: SimpleNamespace, certificate: Path) -> None:
+    secure_mmsc.act = secure_mmsc.answers(OK)
     link, gate = make.link(secure_mmsc.port), LinkGate()
     trust = ssl.create_default_context(cafile=certificate)
     assert await post(link, "https://mmsc.example/x", ssl_context=trust, gate=gate) == b"ok"
