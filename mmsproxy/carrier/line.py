@@ -22,7 +22,7 @@ from mmsproxy.carrier.headers import Header, Headers, Template, outgoing_headers
 from mmsproxy.carrier.transport import LinkGate, Observer
 from mmsproxy.carrier.tunnel import BeforeLastByte, Tunnel, Upstream
 from mmsproxy.config import REAL_LINE_MIN_INTERVAL, LineConfig
-from mmsproxy.errors import LineStopped, MmsproxyError
+from mmsproxy.errors import LineStopped, LinkLost, MmsproxyError
 from mmsproxy.events import Bus, MessageFailed, MessageSent
 from mmsproxy.link import Link, LinkState, LinkStatus, Phase, Tap
 
@@ -238,13 +238,15 @@ class Line:
         return judge(trial, awaited=job.awaited, transaction_id=job.transaction_id)
 
     async def _is_worth_another(self, job: _Job, attempt: Attempt, pause: float) -> bool:
-        """Waits for `pause` when another try is allowed and in time; then True unless the modem is gone or the line is being stopped."""
+        """Waits for `pause` when another try is allowed and in time; then True unless the line is being stopped or the modem is down for
+        another reason than that it was just lost: what was pulled out may be back in a moment."""
         if attempt.outcome is not Outcome.NOT_SENT or not attempt.retryable or attempt.phase > Phase.OPEN:
             return False
         if self._is_stopping or self._clock() + pause - job.accepted >= job.budget:
             return False
         await asyncio.sleep(pause)
-        return not self._is_stopping and self._link.state.status is not LinkStatus.DOWN
+        is_back = self._link.state.status is not LinkStatus.DOWN or isinstance(attempt.error, LinkLost)
+        return is_back and not self._is_stopping
 
     async def _end_running(self, grace: float) -> None:
         job, exchange = self._running, self._tunnel.current

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from mmsproxy.link import Stream
 
 HIGH_WATER = 4096  # bytes not yet handed to the link at which the protocol above is asked to pause
-SETTLE_LIMIT = 10.0  # seconds a send under way may take to end after the transport was closed; a modem's own bounds are shorter
+SETTLE_LIMIT = 45.0  # seconds a send under way may take to end after the close: longer than a missed prompt and the restart behind it
+IDLE_LIMIT = 10.0  # seconds to the end of closing when the link was stopped; closing a socket is bounded by 10 s (modems.md 5.3)
 DRAIN_LIMIT = 5.0  # seconds to read what the far end had sent before a send failed
 
 LINK_FAULTS = (LinkError, CarrierError)
@@ -42,9 +43,9 @@ class LinkGate:
         self._lock.release()
 
     async def idle(self) -> None:
-        """Returns when nothing is being closed any more, or SETTLE_LIMIT is over."""
+        """Returns when nothing is being closed any more, or IDLE_LIMIT is over."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=SETTLE_LIMIT)
+            await asyncio.wait(self._tasks, timeout=IDLE_LIMIT)
 
     def keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs `work` to its end, whoever has lost interest in it (the loop itself keeps only weak references)."""

@@ -268,6 +268,14 @@ async def test_no_further_try_while_the_modem_is_gone(build: Build, link: Any) -
     assert case.line.state.reason == "no such port"
 
 
+async def test_a_modem_that_was_just_pulled_out_is_given_its_moment(build: Build, link: Any, mmsc: Any, make: SimpleNamespace) -> None:
+    mmsc.act = mmsc.answers(make.answer(make.conf()))
+    link.state = LinkState(LinkStatus.DOWN, "the port went away")
+    link.faults.ready.extend([LinkLost("the port went away")] * 2)
+    attempt = await (await build()).line.post(PDU)
+    assert (attempt.outcome, attempt.tries) == (Outcome.SENT, 3)
+
+
 @pytest.mark.parametrize("cut", [600, 3000])
 async def test_never_again_once_a_part_was_offered(build: Build, link: Any, mmsc: Any, cut: int) -> None:
     link.faults.lost_after = cut
