@@ -20,6 +20,7 @@ from aiohttp import web
 from mmsproxy.carrier.attempt import Attempt
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.carrier.line import Line
+from mmsproxy.errors import MmsproxyError
 from mmsproxy.message.compose import compose
 from mmsproxy.message.model import InvalidRequest, Mistake, SendRequest, parse_send_request
 from mmsproxy.web import problems
@@ -104,6 +105,9 @@ class _Api:
             response = await handler(request)
         except Refusal as refusal:
             response = problems.response(refusal, request_id)
+        except MmsproxyError as error:
+            _log.error("a request could not be worked on: %s", error, extra={"request_id": request_id})
+            response = problems.response(Refusal("internal", str(error)), request_id)
         except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer and the log the traceback
             _log.exception("a request ended by a fault of ours", extra={"request_id": request_id})
             response = problems.response(Refusal("internal", "the gateway failed while it worked on this request"), request_id)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mmsproxy.carrier.attempt import Answer, Attempt, Outcome, Timings
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.config import LineConfig
-from mmsproxy.errors import ListenError
+from mmsproxy.errors import HeaderError, ListenError
 from mmsproxy.link import LinkState, LinkStatus, Phase
 from mmsproxy.message.model import SendRequest
 from mmsproxy.web import api as api_module
@@ -322,6 +322,15 @@ async def test_a_fault_of_ours_is_a_problem_and_the_next_message_is_sent(world: 
     assert (await world.send())[0] == 200
 
 
+async def test_a_line_that_cannot_post_at_all_says_why(world: World) -> None:
+    async def refused() -> Attempt:
+        raise HeaderError("the header X-MDN has a CR", cure="correct lines.0.carrier.headers")
+
+    world.line.result = refused
+    document = assert_problem(await world.send(), "internal")
+    assert document["detail"] == "the header X-MDN has a CR; correct lines.0.carrier.headers"
+
+
 # Refusals. None of them may reach a line.
 
 
@@ -420,14 +429,14 @@ async def test_a_wrong_method_is_405_and_names_the_right_one(world: World, metho
     assert answer[1]["Allow"] == allow
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/", "/v1/messages/", "/v1/messages/msg_1", "/v2/messages", "/problems/", "/problems/none"]
-)
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/messages/", "/v1/messages/msg_1", "/v2/messages", "/problems/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_an_unknown_path_is_404(world: World, method: str, path: str) -> None:
-    if (method, path) == ("POST", "/problems/none"):
-        pytest.skip("a path of the API, with the wrong method")
     assert_problem(await world.ask(method, path), "not_found")
+
+
+async def test_an_unknown_problem_is_404(world: World) -> None:
+    assert_problem(await world.ask("GET", "/problems/none"), "not_found")
 
 
 @pytest.mark.parametrize(
