@@ -138,6 +138,19 @@ def test_another_configuration_may_be_named(gateway: Gateway, home: Path, monkey
     assert gateway.requests[0][1]["authorization"] == "Bearer the-token-of-the-file"
 
 
+def test_without_a_configuration_the_token_is_where_serve_makes_it(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gateway.replies(SENT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MMSPROXY_TOKEN", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    (tmp_path / "share" / "mmsproxy" / "data").mkdir(parents=True)
+    (tmp_path / "share" / "mmsproxy" / "data" / "token").write_text("token-at-home")
+    assert send(NUMBER, "hello", gateway=gateway.url) == 0
+    assert gateway.requests[0][1]["authorization"] == "Bearer token-at-home"
+
+
 def test_a_wrong_configuration_is_told_as_such(home: Path) -> None:
     (home / "config.yaml").write_text("web: {listn: x}\n")
     with pytest.raises(ConfigError, match="listn"):
