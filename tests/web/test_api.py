@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import re
+import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -634,6 +636,42 @@ def test_no_input_ends_as_a_fault_of_ours(bodies: list[bytes], path: str, method
     for status, media in asyncio.run(all_answered()):
         assert status in (200, 400, 404, 405)
         assert media == ("application/json" if status == 200 else "application/problem+json")
+
+
+# The client that ships understands the door that ships.
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "first"),
+    [
+        (attempt(), 0, b"sent: the carrier accepted the message"),
+        (attempt(Outcome.REFUSED, CONF_E0, code="mmsc_error", detail="refused with 0xE0"), 1, b"failed: refused with 0xE0"),
+        (attempt(Outcome.UNKNOWN, None, code="answer_timeout"), 1, b"unknown: it may have been sent"),
+    ],
+)
+async def test_the_test_client_reads_the_answer(world: World, root: Path, result: Attempt, code: int, first: bytes) -> None:
+    world.line.result = result
+    words = ["-I", "-S", str(root / "tools" / "send.py"), "+16195550123", "a" * 827, "--gateway", world.url, "--token", TOKEN]
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == code
+    assert out.startswith(first)
+    assert b"one MMS instead of 6 SMS" in out
+    assert len(world.line.posted) == 1
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="not here: curl")
+@pytest.mark.parametrize(
+    ("result", "code"), [(attempt(), 0), (attempt(Outcome.UNKNOWN, None), 22), (attempt(Outcome.REFUSED, CONF_E0), 22)]
+)
+async def test_curl_fails_when_the_message_did_and_never_repeats_it(world: World, result: Attempt, code: int) -> None:
+    world.line.result = result
+    options = ["-sf", "--retry", "2", "--retry-delay", "1", "-H", f"Authorization: Bearer {TOKEN}", "-H", "Content-Type: application/json"]
+    process = await asyncio.create_subprocess_exec(
+        "curl", *options, "-d", json.dumps(GOOD), f"{world.url}/v1/messages", stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await asyncio.wait_for(process.wait(), 60) == code
+    assert len(world.line.posted) == 1
 
 
 # The page docs/api.md says what there is, and no more.
