@@ -43,7 +43,7 @@ class ModemConnector(aiohttp.BaseConnector):
 
     async def _create_connection(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> ResponseHandler:
         """Raises LinkError or ConnectError."""
-        context = await self._context(req) if req.is_ssl() else None
+        context = await self._trust() if req.is_ssl() else None
         host, port = _peer(req)
         stream = await self._open(host, port)
         protocol = self._factory()
@@ -99,9 +99,8 @@ class ModemConnector(aiohttp.BaseConnector):
             raise PeerReset(f"{host} closed the connection during the TLS handshake")
         return secured
 
-    async def _context(self, req: ClientRequest) -> ssl.SSLContext:
-        if isinstance(req.ssl, ssl.SSLContext):
-            return req.ssl
+    async def _trust(self) -> ssl.SSLContext:
+        """The connector's own, whatever the request asks for: nobody can switch the check off for one request."""
         if self._ssl_context is None:
             self._ssl_context = await asyncio.to_thread(ssl.create_default_context)  # reads files: not in the loop
         return self._ssl_context

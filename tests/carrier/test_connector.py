@@ -16,8 +16,8 @@ from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict
 
 from mmsproxy.carrier.connector import ModemConnector
-from mmsproxy.carrier.transport import LinkGate, ModemTransport
-from mmsproxy.errors import BearerError, ConnectError, LinkLost
+from mmsproxy.carrier.transport import LinkGate, ModemTransport, NobodyWatches
+from mmsproxy.errors import BearerError, ConnectError, LinkLost, PeerReset
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -195,3 +195,23 @@ async def test_tls_with_one_that_speaks_none(make: SimpleNamespace) -> None:
         await post(link, "https://mmsc.example/x", gate=gate)
     await free(gate)
     server.close()
+
+
+async def test_a_link_lost_during_the_handshake(secure_mmsc: Any, make: SimpleNamespace) -> None:
+    link, gate = make.link(secure_mmsc.port), LinkGate()
+    link.faults.lost_after = 40
+    with pytest.raises(LinkLost) as caught:
+        await post(link, "https://mmsc.example/x", gate=gate)
+    assert caught.value is link.faults.error
+    await free(gate)
+
+
+async def test_a_connection_ended_by_us_during_the_handshake(secure_mmsc: Any, make: SimpleNamespace) -> None:
+    class Impatient(NobodyWatches):
+        def connection_open(self, transport: ModemTransport) -> None:
+            asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, transport.abort)
+
+    link, gate = make.link(secure_mmsc.port), LinkGate()
+    with pytest.raises(PeerReset):
+        await post(link, "https://mmsc.example/x", gate=gate, observer=Impatient())
+    await free(gate)

@@ -13,10 +13,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_writer import StreamWriter
+from multidict import CIMultiDict
 
 from mmsproxy.carrier.attempt import Outcome, judge
-from mmsproxy.carrier.exchange import Limits
-from mmsproxy.carrier.tunnel import ANSWER_MAX, Tunnel, Upstream, cut_points
+from mmsproxy.carrier.exchange import Exchange, Limits
+from mmsproxy.carrier.tunnel import ANSWER_MAX, Tunnel, Upstream, _Body, _nothing, cut_points
 from mmsproxy.errors import ConnectError, HeaderError, LinkLost
 from mmsproxy.link import Phase
 
@@ -245,17 +248,32 @@ async def test_an_answer_cut_at_every_octet(link: Any, mmsc: Any, make: SimpleNa
         assert attempt.phase >= Phase.LAST_BYTE
 
 
-async def test_an_unframed_answer_that_the_link_cut_is_not_whole(case: Any, mmsc: Any, make: SimpleNamespace) -> None:
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+async def test_an_answer_that_the_link_cut_is_not_whole(case: Any, mmsc: Any, make: SimpleNamespace, framing: str) -> None:
     async def begin(_: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(make.answer(make.conf(), framing="close")[:-3])
+        writer.write(make.answer(make.conf(), framing=framing)[:-9])
         await writer.drain()
+        while not case.tunnel.current.body:
+            await asyncio.sleep(0.001)
         case.link.streams[0]._lost.set()
         await reader.read()
 
     mmsc.act = begin
     trial = await case.post()
     assert isinstance(trial.error, LinkLost)
+    assert trial.phase is Phase.ANSWER_BEGUN
     assert judge(trial).outcome is Outcome.UNKNOWN
+
+
+async def test_the_body_is_an_ordinary_payload_to_aiohttp(make: SimpleNamespace) -> None:
+    """What its base class asks for beside the streaming write."""
+    exchange = Exchange(3, limits=Limits(), peer="mmsc:80")
+    body = _Body(b"abc", exchange, _nothing, None)
+    assert (body.size, body.decode(), await body.as_bytes()) == (3, "abc", b"abc")
+    writer = StreamWriter(ResponseHandler(asyncio.get_running_loop()), asyncio.get_running_loop())
+    await writer.write_headers("POST / HTTP/1.1", CIMultiDict())
+    with pytest.raises(aiohttp.ClientConnectionResetError):
+        await body.write(writer)  # there is no connection under it
 
 
 # Other ways than a plain modem stream.
