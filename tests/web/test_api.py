@@ -516,6 +516,14 @@ async def test_a_body_that_does_not_come_is_408(world: World) -> None:
     assert json.loads(raw.partition(b"\r\n\r\n")[2])["code"] == "timeout"
 
 
+async def test_a_body_that_is_not_well_framed_is_400(world: World) -> None:
+    head = post_head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    raw = await world.raw(head + b'5\r\n{"to"\r\nnot-a-size\r\n')
+    assert raw.startswith(b"HTTP/1.1 400 ")
+    assert not world.line.posted
+    assert (await world.send())[0] == 200
+
+
 async def test_an_expected_100_comes_before_a_good_body(world: World) -> None:
     body = json.dumps(GOOD).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", world.door.port)
