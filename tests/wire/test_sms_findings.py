@@ -6,7 +6,7 @@ import pytest
 
 from mmsproxy.errors import PduError
 from mmsproxy.wire import sms_pdu
-from mmsproxy.wire.sms_findings import Finding
+from mmsproxy.wire.sms_findings import error_of
 from mmsproxy.wire.sms_pdu import Direction
 
 SCTS = "62114211014240"
@@ -35,7 +35,7 @@ def test_oddities_of_a_deliver(octets: str, rule: str, offset: int, path: str) -
     with pytest.raises(PduError) as refused:
         sms_pdu.decode(data, smsc=False, strict=True)
     assert (refused.value.rule, refused.value.offset, refused.value.path) == (rule, offset, path)
-    assert refused.value.context == data[max(0, offset - 8) : offset + 8].hex()
+    assert refused.value.context == data[max(0, offset - 8) : offset + 8].hex(" ")
 
 
 def test_offsets_count_from_the_service_centre() -> None:
@@ -74,7 +74,7 @@ def test_oddities_of_a_report(octets: str, rule: str, offset: int) -> None:
     assert sms_pdu.encode(tpdu).hex() == octets
 
 
-def test_a_finding_reads_like_an_error() -> None:
-    finding = Finding("stray-octets", 3, "tail", "1 octets behind the TPDU")
-    assert str(finding) == "offset 3: tail stray-octets: 1 octets behind the TPDU"
-    assert str(finding.error(b"\x00\x01\x02\x03")) == f"{finding} [00010203]"
+def test_a_warning_and_its_error_read_alike() -> None:
+    (warning,) = sms_pdu.decode_hex("0000" + OA + "0000" + SCTS + "00" + "ff").warnings
+    assert warning.context == "62 11 42 11 01 42 40 00 ff"
+    assert str(error_of(warning)) == str(warning)

@@ -90,7 +90,7 @@ def test_refusals_name_offset_and_field(data: str, rule: str, offset: int, path:
     with pytest.raises(PduError) as refused:
         schema.Deliver.parse(bytes.fromhex(data))
     assert (refused.value.rule, refused.value.offset, refused.value.path) == (rule, offset, path)
-    assert refused.value.context == bytes.fromhex(data)[max(0, offset - 8) : offset + 8].hex()
+    assert refused.value.context == bytes.fromhex(data)[max(0, offset - 8) : offset + 8].hex(" ")
 
 
 def test_a_service_centre_beyond_the_data() -> None:
