@@ -94,6 +94,6 @@ PART_TABLE: Final[tuple[Slot | None, ...]] = tuple(_part_slot(octet & 0x7F) if o
 PART_ORDER: Final[tuple[Slot, ...]] = tuple(slot for octet in (0xC0, 0x8E, 0xAE) if (slot := PART_TABLE[octet]))
 
 
-def form_of(message_type: int) -> Form:
-    """The form of a PDU type; that of OtherPdu for one that is not assigned."""
-    return FORMS.get(message_type, OTHER_FORM)
+def form_of(pdu: Pdu) -> Form:
+    """The form that a PDU object is written by: that of its class, whatever number an OtherPdu has."""
+    return OTHER_FORM if isinstance(pdu, OtherPdu) else FORMS[pdu.TYPE]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mmsproxy.errors import PduError
 from mmsproxy.wap_numbers import MessageType
-from mmsproxy.wire.forms import PART_TABLE, Form, Slot, form_of
+from mmsproxy.wire.forms import FORMS, OTHER_FORM, PART_TABLE, Form, Slot
 from mmsproxy.wire.model import Entry, Header, Part, PartHeader, Pdu, Wire
 from mmsproxy.wsp.choices import skip_value
 from mmsproxy.wsp.integers import UINTVAR
@@ -27,10 +27,6 @@ MAX_DEPTH: Final = 8  # multiparts inside one another, the body itself being the
 MAX_ITEMS: Final = 8192  # headers, parameters and parts of a whole PDU: about 10 ms of work
 MAX_WARNINGS: Final = 256  # kept; a hostile PDU could have thousands
 
-# Broken limits are no oddity of one nested body: they refuse the PDU.
-_LIMITS: Final = frozenset(
-    {"pdu-too-long", "too-many-headers", "too-many-parts", "multipart-too-deep", "too-many-items", "too-many-parameters", "text-too-long"}
-)
 _STRAY: Final = bytes(range(0x20))
 _UNREADABLE: Final = ContentType("application/octet-stream")
 
@@ -38,13 +34,12 @@ _UNREADABLE: Final = ContentType("application/octet-stream")
 class Reader:
     """Reads one PDU. `flaw` decides what passes; `room` counts what is left of MAX_ITEMS."""
 
-    __slots__ = ("buf", "end", "flaw", "room", "strict", "view")
+    __slots__ = ("buf", "end", "flaw", "room", "view")
 
     def __init__(self, data: bytes, strict: bool) -> None:
         self.buf = data
         self.end = len(data)
         self.view = memoryview(data)
-        self.strict = strict
         self.flaw: Flaws = Strict() if strict else Lenient()
         self.room = MAX_ITEMS
 
@@ -57,7 +52,7 @@ class Reader:
         if self.buf[:1] != b"\x8c":
             raise fault("not-an-mms-pdu", 0)
         number = self._message_type()
-        form = form_of(number)
+        form = FORMS.get(number, OTHER_FORM)
         values: dict[str, Any] = {}
         entries: list[Entry] = [("message_type", number, 0, 2)]
         extra: list[Header] = []
@@ -85,8 +80,7 @@ class Reader:
         if number < 0x80:
             raise fault("not-an-mms-pdu", 1)
         if number > MessageType.M_CANCEL_CONF:
-            self.flaw("octet-not-assigned", 1)
-            self.flaw.found[-1][2] = "headers[0].X-Mms-Message-Type"
+            self._flaw("octet-not-assigned", 1, "headers[0].X-Mms-Message-Type")
         return number
 
     def _headers(self, form: Form, values: dict[str, Any], entries: list[Entry], extra: list[Header]) -> int:
@@ -112,21 +106,20 @@ class Reader:
                 entries.append((None, header, pos, stop))
             else:
                 attr = slot.attr
-                if slot.note or attr is None:
-                    attr = self._odd(slot, pos)
-                if attr is not None and slot.repeated:
-                    if attr in values:
-                        values[attr].append(value)
-                    else:
-                        values[attr] = [value]
-                elif attr is not None and attr not in values:
-                    values[attr] = value
-                else:
+                if slot.note:
+                    flaw.note(slot.note, pos)
+                if attr is None or (attr in values and not slot.repeated):
                     if attr is not None:
                         flaw.note("header-repeated", pos)
                     value = Header(octet, value, pos, buf[pos:stop])
                     attr = None
                     extra.append(value)
+                elif not slot.repeated:
+                    values[attr] = value
+                elif attr in values:
+                    values[attr].append(value)
+                else:
+                    values[attr] = [value]
                 entries.append((attr, value, pos, stop))
             if len(found) != seen:
                 _label(found, seen, f"headers[{len(entries) - 1}].{slot.name}")
@@ -137,24 +130,16 @@ class Reader:
         self.room -= len(entries)
         return pos
 
-    def _odd(self, slot: Slot, pos: int) -> str | None:
-        if slot.note:
-            self.flaw.note(slot.note, pos)
-        return slot.attr
-
     def _skip(self, slot: Slot, pos: int, end: int, error: PduError, seen: int, index: int) -> tuple[bytes, int]:
         """A well-known header whose value breaks its grammar: kept as octets, by the skip rule."""
-        found = self.flaw.found
-        del found[seen:]
+        del self.flaw.found[seen:]
         try:
-            if slot.key == 0x84 or error.rule in _LIMITS:
+            if slot.key == 0x84:
                 raise error
-            self.flaw(error.rule, error.offset)
-            if error.path:
-                found[-1][2] = error.path
+            self.flaw.accept(error)
             stop = skip_value(self.buf, pos + 1, end, self.flaw)
         except PduError as refused:
-            refused.path = _join(f"headers[{index}].{slot.name}", error.path if refused.rule == error.rule else refused.path)
+            refused.path = _join(f"headers[{index}].{slot.name}", refused.path)
             raise refused from None
         return self.buf[pos + 1 : stop], stop
 
@@ -165,7 +150,7 @@ class Reader:
         if buf[pos] < 0x20:
             if make is Header and buf[pos:end].strip(_STRAY):
                 raise fault("stray-octets", pos)
-            flaw("stray-octets", pos)
+            self._flaw("stray-octets", pos, f"headers[{len(entries)}]")
             entries.append(("", None, pos, end))
             return end
         try:
@@ -174,7 +159,8 @@ class Reader:
         except PduError as error:
             error.path = f"headers[{len(entries)}]"
             raise
-        flaw.note("header-textual", pos)
+        if name.lower() != "content-transfer-encoding":  # which has no number
+            flaw.note("header-textual", pos)
         _label(flaw.found, seen, f"headers[{len(entries)}].{name}")
         header = make(name, value, pos, buf[pos:stop])
         extra.append(header)
@@ -187,24 +173,20 @@ class Reader:
         if row is not None:
             for attr in row.mandatory:
                 if attr not in values:
-                    self._missing(form.by_attr[attr].name)
+                    self._flaw("mandatory-header-missing", self.end, form.by_attr[attr].name)
             if row.any_of and not any(attr in values for attr in row.any_of):
-                self._missing("To")
+                self._flaw("mandatory-header-missing", self.end, "To")
         place = 2 if "transaction_id" in values else 1
         if len(entries) > 1 and (
             ("mms_version" in values and entries[min(place, len(entries) - 1)][0] != "mms_version")
             or (place == 2 and entries[1][0] != "transaction_id")
         ):
-            self.flaw("frame-order", 2)
+            self._flaw("frame-order", 2, "headers[1]")
 
-    def _missing(self, name: str) -> None:
-        seen = len(self.flaw.found)
-        try:
-            self.flaw("mandatory-header-missing", self.end)
-        except PduError as error:
-            error.path = name
-            raise
-        _label(self.flaw.found, seen, name)
+    def _flaw(self, rule: str, offset: int, path: str) -> None:
+        error = fault(rule, offset)
+        error.path = path
+        self.flaw.accept(error)
 
     # --- the body ----------------------------------------------------------------------------------------------------------------
 
@@ -214,16 +196,17 @@ class Reader:
         if content_type is None:
             return (), end
         if form.row is not None and not form.row.has_body:
-            flaw("body-out-of-place", pos)
+            self._flaw("body-out-of-place", pos, "body")
         if not content_type.is_multipart:
             flaw.note("body-not-multipart", pos)
+            flaw.found[-1][2] = "body"
             return ((Part(content_type, self.view[pos:end]),) if pos < end else ()), end
         if pos >= end:
-            flaw("body-missing", pos)
+            self._flaw("body-missing", pos, "body")
             return (), end
         parts, stop = self.multipart(content_type, pos, end, 1)
         if stop != end:
-            flaw("stray-octets", stop)
+            self._flaw("stray-octets", stop, f"parts[{len(parts)}]")
         return parts, stop
 
     def multipart(self, content_type: ContentType, pos: int, end: int, depth: int) -> tuple[tuple[Part, ...], int]:
@@ -275,10 +258,8 @@ class Reader:
             if stop != end:
                 raise fault("multipart-not-filled", stop)
         except PduError as error:
-            if self.strict or error.rule in _LIMITS:
-                raise
             del self.flaw.found[seen:]
-            self.flaw.found.append([error.rule, error.offset, error.path])
+            self.flaw.accept(error)
             return None
         return parts
 
@@ -291,11 +272,9 @@ class Reader:
         try:
             content_type, at = CONTENT_TYPE.read(buf, pos, end, flaw)
         except PduError as error:
-            if self.strict or error.rule in _LIMITS:
-                error.path = _join("headers[0].content-type", error.path)
-                raise
             del found[seen:]
-            found.append([error.rule, error.offset, "headers[0].content-type"])
+            error.path = _join("headers[0].content-type", error.path)
+            flaw.accept(error)
             return _UNREADABLE, [("content_type", _UNREADABLE, pos, end)], values, headers
         if len(found) != seen:
             _label(found, seen, "headers[0].content-type")
@@ -311,26 +290,25 @@ class Reader:
         return content_type, entries, values, headers
 
     def _part_header(self, slot: Slot, pos: int, end: int, values: dict[str, Any], entries: list[Entry], headers: list[PartHeader]) -> int:
-        buf, flaw = self.buf, self.flaw
-        found = flaw.found
-        seen = len(found)
+        flaw = self.flaw
+        seen = len(flaw.found)
+        attr = slot.attr
         try:
-            value, stop = slot.read(buf, pos + 1, end, flaw)
-            attr = slot.attr
+            value, stop = slot.read(self.buf, pos + 1, end, flaw)
         except PduError as error:
             value, stop = self._skip(slot, pos, end, error, seen, len(entries))
             attr = None
-        if slot.note:
-            flaw.note(slot.note, pos)
         if attr is None or attr in values:
-            value = PartHeader(slot.key, value, pos, buf[pos:stop])
+            if slot.note:
+                flaw.note(slot.note, pos)
+            value = PartHeader(slot.key, value, pos, self.buf[pos:stop])
             attr = None
             headers.append(value)
         else:
             values[attr] = value
         entries.append((attr, value, pos, stop))
-        if len(found) != seen:
-            _label(found, seen, f"headers[{len(entries) - 1}].{slot.name}")
+        if len(flaw.found) != seen:
+            _label(flaw.found, seen, f"headers[{len(entries) - 1}].{slot.name}")
         return stop
 
     def _warnings(self) -> tuple[PduWarning, ...]:

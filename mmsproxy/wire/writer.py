@@ -16,7 +16,7 @@ from mmsproxy.wire.forms import MESSAGE_TYPE_SLOT, PART_ORDER, PART_TABLE, Form,
 from mmsproxy.wire.model import Header, Part, PartHeader, Pdu, Wire
 from mmsproxy.wsp.choices import OPAQUE
 from mmsproxy.wsp.integers import UINTVAR
-from mmsproxy.wsp.leaf import fault, with_type_checked
+from mmsproxy.wsp.leaf import Lenient, fault, with_type_checked
 from mmsproxy.wsp.parameters import CONTENT_TYPE
 from mmsproxy.wsp.texts import TEXT_STRING, TOKEN_TEXT
 
@@ -27,7 +27,7 @@ _CONTENT_TYPE_SLOT: Final = Slot(0, "content-type", "content_type", False, "", C
 
 def pieces(pdu: Pdu) -> list[Piece]:
     """The PDU's octets as a list: heads, and part data as they are. Raises PduError."""
-    form = form_of(pdu.message_type)
+    form = form_of(pdu)
     out: list[Piece] = [_pdu_head(pdu, form)]
     if pdu.content_type is None:
         if pdu.parts:
@@ -42,11 +42,12 @@ def pieces(pdu: Pdu) -> list[Piece]:
 
 
 def _body_kept(pdu: Pdu) -> bool:
+    """Whether the body is what the wire gave, of the same make."""
     wire = pdu.wire
     if wire is None or pdu.parts is not wire.body:
         return False
-    was = next((value for attr, value, _, _ in wire.entries if attr == "content_type"), None)
-    return was is not None and pdu.content_type is not None and was.is_multipart == pdu.content_type.is_multipart
+    was = [value for attr, value, _, _ in wire.entries if attr == "content_type"]
+    return bool(was) and pdu.content_type is not None and was[0].is_multipart == pdu.content_type.is_multipart
 
 
 def _body(pdu: Pdu, out: list[Piece]) -> None:
@@ -157,29 +158,51 @@ def _merge(
     table: tuple[Slot | None, ...],
 ) -> None:
     """The headers of the wire in their order, each as it stood unless changed; then what was added, before the Content-Type."""
-    plan = _Plan(holder, wire, by_attr, list(extra))
-    late: bytearray | None = None
-    for attr, value, start, stop in wire.entries:
-        target = out
-        if attr == "content_type" and isinstance(holder, Pdu):
-            late = target = bytearray()
-        plan.put(attr, value, wire.source[start:stop], target)
+    closing = _open_end(wire, table)
+    raws = [wire.source[first:stop] for _, _, first, stop in wire.entries]
+    raws[-1] += closing
+    plan = _Plan(holder, wire, raws, by_attr, list(extra))
+    late = bytearray()
+    in_pdu = isinstance(holder, Pdu)
+    for (attr, value, _, _), raw in zip(wire.entries, raws, strict=True):
+        plan.put(attr, value, raw, late if attr == "" or (in_pdu and attr == "content_type") else out)
     plan.rest(order, out, table)
-    if late is not None:
-        out += late
-    elif isinstance(holder, Pdu) and holder.content_type is not None:
+    if in_pdu and "content_type" not in plan.done and holder.content_type is not None:
         _write_one(by_attr["content_type"], holder.content_type, out)
+    out += late
+    if closing and out == b"".join(raws) and not (in_pdu and holder.parts):
+        out.pop()
+
+
+def _open_end(wire: Wire, table: tuple[Slot | None, ...]) -> bytes:
+    """The NUL that the last header lacks, if it is a text that ended with the data: needed as soon as anything stands behind it."""
+    attr, _, first, stop = wire.entries[-1]
+    raw = wire.source[first:stop]
+    if attr == "" or raw[-1:] in (b"\0", b""):
+        return b""
+    slot = _CONTENT_TYPE_SLOT if table is PART_TABLE and attr == "content_type" else table[raw[0]]
+    if slot is None:
+        return b"\0"
+    at = 1 if slot.key else 0
+    if raw[at : at + 1] <= b"\x1f":
+        return b""
+    probe = Lenient()
+    try:
+        slot.read(raw, at, len(raw), probe)
+    except PduError:
+        return b"\0" if raw[at] < 0x80 else b""
+    return b"\0" if any(rule == "text-without-nul" for rule, _, _ in probe.found) else b""
 
 
 class _Plan:
     """What of a decoded PDU or part is still to be written, and what was written already."""
 
-    def __init__(self, holder: Pdu | Part, wire: Wire, by_attr: dict[str, Slot], extra: list[Header]) -> None:
+    def __init__(self, holder: Pdu | Part, wire: Wire, raws: list[bytes], by_attr: dict[str, Slot], extra: list[Header]) -> None:
         self.holder = holder
         self.by_attr = by_attr
         self.extra = extra
         self.done: set[str] = set()
-        self.queues = {attr: _Queue(getattr(holder, attr), wire, attr) for attr, slot in by_attr.items() if slot.repeated}
+        self.queues = {attr: _Queue(getattr(holder, attr), wire, raws, attr) for attr, slot in by_attr.items() if slot.repeated}
 
     def put(self, attr: str | None, value: Any, raw: bytes, out: bytearray) -> None:
         """One header of the wire: as it stood, or as its field is now, or not at all."""
@@ -216,13 +239,13 @@ class _Plan:
 class _Queue:
     """The values of a repeated header: each takes one place of the wire, those that stood there keep their octets."""
 
-    def __init__(self, values: Iterable[Any], wire: Wire, attr: str) -> None:
+    def __init__(self, values: Iterable[Any], wire: Wire, raws: list[bytes], attr: str) -> None:
         self.values = list(values)
         self.pool: dict[Any, list[bytes]] = {}
         self.places = 0
-        for name, value, start, stop in wire.entries:
+        for (name, value, _, _), raw in zip(wire.entries, raws, strict=True):
             if name == attr:
-                self.pool.setdefault(value, []).append(wire.source[start:stop])
+                self.pool.setdefault(value, []).append(raw)
                 self.places += 1
 
     def put(self, slot: Slot, out: bytearray) -> None:
@@ -290,7 +313,7 @@ def _write_header(header: Header, out: bytearray, table: tuple[Slot | None, ...]
 def _write_textual(header: Header, out: bytearray) -> None:
     made = bytearray()
     TOKEN_TEXT.write(str(header.key), made)
-    if not 0x20 < made[0] < 0x7F:
+    if not 0x20 <= made[0] < 0x7F:
         raise fault("token-character", len(out))
     TEXT_STRING.write(header.value, made)
     out += made

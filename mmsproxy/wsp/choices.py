@@ -6,9 +6,9 @@ import re
 from enum import IntEnum
 from typing import Any, Final
 
-from mmsproxy.wap_numbers import UNKNOWN_MEDIA_PREFIX, media_name, media_number
+from mmsproxy.wap_numbers import MEDIA_TYPES, media_name, media_number
 from mmsproxy.wsp.integers import INTEGER_VALUE, SHORT_INTEGER, general_form
-from mmsproxy.wsp.leaf import LENGTH_QUOTE, REFUSE, Flaws, Leaf, fault
+from mmsproxy.wsp.leaf import LENGTH_QUOTE, REFUSE, Flaws, Leaf, Lenient, fault
 from mmsproxy.wsp.texts import EXTENSION_MEDIA, TEXT_STRING, TOKEN_TEXT, text_octets
 
 
@@ -101,9 +101,10 @@ class MediaValue(Leaf):
             octet = buf[pos]
             if octet >= 0x80 or (self.long and 0 < octet < LENGTH_QUOTE):
                 number, stop = INTEGER_VALUE.read(buf, pos, end, flaw)
-                name = media_name(number)
-                if name.startswith(UNKNOWN_MEDIA_PREFIX):
-                    flaw.note("media-unknown", pos)
+                name = MEDIA_TYPES.get(number)
+                if name is None:
+                    flaw("media-unknown", pos)
+                    name = media_name(number)
                 return name, stop
         return EXTENSION_MEDIA.read(buf, pos, end, flaw)
 
@@ -142,9 +143,12 @@ class Opaque(Leaf):
 
     def write(self, value: bytes, out: bytearray) -> None:
         octets = bytes(value)
-        if skip_value(octets, 0, len(octets), REFUSE) != len(octets):
+        probe = Lenient()
+        if skip_value(octets, 0, len(octets), probe) != len(octets):
             raise fault("value-out-of-range", len(out), "the octets are not one value")
         out += octets
+        if any(rule == "text-without-nul" for rule, _, _ in probe.found):
+            out.append(0)
 
 
 class Assigned(Leaf):

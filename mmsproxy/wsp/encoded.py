@@ -99,7 +99,8 @@ class EncodedString(Leaf):
         return self.make(text, charset, octets)
 
     def write(self, value: Text, out: bytearray) -> None:
-        if value.charset is None and (value.octets is None or value.octets.isascii()) and value.text.isascii():
+        # A plain text that starts with a control character would be read as a value-length.
+        if value.charset is None and value.text.isascii() and (not value.text or value.text[0] >= " "):
             write_text(value.text, out, quote=True)
             return
         charset, octets = _encoded(value, out)
@@ -139,11 +140,19 @@ class AddressValue(EncodedString):
     clause = "ENC 8"
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[Any, int]:
+        stop = buf.find(0, pos, end)
+        if pos <= stop <= pos + MAX_TEXT:
+            octets = buf[pos:stop]
+            if octets.endswith(b"/TYPE=PLMN") and octets.isascii():
+                text = octets.decode()
+                if text.isprintable():
+                    return Address(text), stop + 1
         address, stop = super().read(buf, pos, end, flaw)
-        if not address.text.endswith("/TYPE=PLMN") and address.kind in (AddressKind.RAW, AddressKind.EMPTY):
+        if address.kind in _NO_FORM:
             flaw.note("address-unrecognised", pos)
         return address, stop
 
 
+_NO_FORM: Final = (AddressKind.RAW, AddressKind.EMPTY)
 ENCODED_STRING: Final = EncodedString(Text)
 ADDRESS: Final = AddressValue(Address)

@@ -64,6 +64,7 @@ RULES: Final = {
     "parameter-unknown": "the parameter's number is not assigned",
     "too-many-parameters": "one value has at most 64 parameters",
     "address-unrecognised": "the address has none of the forms of ENC 8",
+    "content-type-empty": "the media type's general form has length 0",
     "count-missing": "the value stands without its status count",
     "digest-length": "a Content-MD5 has 16 octets",
     "pdu-too-long": "a PDU has at most 2 MiB",
@@ -91,6 +92,20 @@ RULES: Final = {
 }
 
 
+# A broken limit is no oddity of one value: it refuses the PDU in every mode.
+LIMITS: Final = frozenset(
+    {
+        "pdu-too-long",
+        "too-many-headers",
+        "too-many-parts",
+        "multipart-too-deep",
+        "too-many-items",
+        "too-many-parameters",
+        "text-too-long",
+    }
+)
+
+
 def fault(rule: str, offset: int, detail: str = "") -> PduError:
     """The one error, with the rule's line; path and context are added by the driver that knows them."""
     return PduError(rule, offset=offset, detail=detail or RULES[rule])
@@ -108,6 +123,10 @@ class Flaws(ABC):
     def __call__(self, rule: str, offset: int) -> None:
         """A fault of grammar that lenient mode accepts."""
 
+    @abstractmethod
+    def accept(self, error: PduError) -> None:
+        """A fault that the caller can live with: strict mode raises it, lenient mode writes it down."""
+
     def note(self, rule: str, offset: int) -> None:
         """An oddity that breaks no grammar: kept in both modes."""
         self.found.append([rule, offset, ""])
@@ -120,6 +139,9 @@ class Strict(Flaws):
 
     def __call__(self, rule: str, offset: int) -> None:
         raise fault(rule, offset)
+
+    def accept(self, error: PduError) -> None:
+        raise error
 
 
 class _Refuse(Strict):
@@ -140,6 +162,11 @@ class Lenient(Flaws):
     def __call__(self, rule: str, offset: int) -> None:
         if rule not in self.NORMAL:
             self.found.append([rule, offset, ""])
+
+    def accept(self, error: PduError) -> None:
+        if error.rule in LIMITS:
+            raise error
+        self.found.append([error.rule, error.offset, error.path])
 
 
 REFUSE: Final = _Refuse()

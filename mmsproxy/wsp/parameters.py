@@ -5,7 +5,7 @@ Knows that a parameter's number, not its place, gives its grammar, and that any 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from mmsproxy.errors import PduError
 from mmsproxy.wap_numbers import DISPOSITIONS, ELEMENT_PARAMETERS, PARAMETER_NAMES, PARAMETER_NUMBERS
@@ -94,31 +94,51 @@ class ParameterList(Leaf):
         self.names = names
         self.grammars = grammars
         self.untyped = untyped
-        self._rows: list[tuple[str, Leaf] | None] = [
-            (names[number], grammars[number]) if number in grammars else None for number in range(128)
-        ]
+        self._rows: list[tuple[str, int, Any, bool] | None] = [None] * 256  # by octet: name, number, read, takes text itself
+        for number, leaf in grammars.items():
+            self._rows[0x80 | number] = (names[number], number, leaf.read, leaf in _TEXTUAL or leaf is untyped)
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[tuple[Parameter, ...], int]:
         parameters: list[Parameter] = []
+        rows = self._rows
         found = flaw.found
         seen = len(found)
         while pos < end:
-            index = len(parameters)
-            if index == MAX_PARAMETERS:
-                raise fault("too-many-parameters", pos)
+            row = rows[buf[pos]]
             try:
-                parameter, pos = self.read_one(buf, pos, end, flaw)
-            except PduError as error:
-                error.path = f"parameters[{index}]"
-                raise
-            parameters.append(parameter)
+                # The usual parameter: well-known, with a value of its own type.
+                if row is not None and pos + 1 < end and (row[3] or not 0x20 <= buf[pos + 1] <= 0x7F):
+                    value, pos = row[2](buf, pos + 1, end, flaw)
+                    parameters.append(Parameter(row[0], value, row[1]))
+                else:
+                    pos = self._unusual(buf, pos, end, flaw, parameters)
+            except PduError:
+                del found[seen:]
+                pos = self._unusual(buf, pos, end, flaw, parameters)
             if len(found) != seen:
                 for flawed in found[seen:]:
-                    flawed[2] = f"parameters[{index}]"
+                    flawed[2] = flawed[2] or f"parameters[{len(parameters) - 1}]"
                 seen = len(found)
+            if len(parameters) > MAX_PARAMETERS:
+                raise fault("too-many-parameters", pos)
         return tuple(parameters), pos
 
-    def read_one(self, buf: bytes, pos: int, end: int, flaw: Flaws) -> tuple[Parameter, int]:
+    def _unusual(self, buf: bytes, pos: int, end: int, flaw: Flaws, parameters: list[Parameter]) -> int:
+        """Appends one parameter. One that cannot be read ends the list: its octets stay in the raw value, up to its end."""
+        seen = len(flaw.found)
+        try:
+            parameter, stop = self.read_one(buf, pos, end, flaw)
+        except PduError as error:
+            del flaw.found[seen:]
+            error.path = path = f"parameters[{len(parameters)}]"
+            flaw.accept(error)
+            flaw.found[-1][2] = path
+            return end
+        parameters.append(parameter)
+        return stop
+
+    def read_one(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[Parameter, int]:
+        """One parameter, whatever its form."""
         octet = buf[pos]
         if octet >= 0x80:
             number, start = octet & 0x7F, pos + 1
@@ -126,25 +146,25 @@ class ParameterList(Leaf):
             number, start = INTEGER_VALUE.read(buf, pos, end, flaw)
         else:
             return self._untyped(buf, pos, end, flaw)
-        row = self._rows[number] if number < 128 else None
-        if row is None:
+        leaf = self.grammars.get(number)
+        if leaf is None:
             flaw.note("parameter-unknown", pos)
             value, stop = OPAQUE.read(buf, start, end, flaw)
             return Parameter(f"x-wap-{number:02x}", value, number), stop
-        return self._typed(row[0], row[1], number, buf, start, end, flaw)
+        typed, stop = self._typed(leaf, buf, start, end, flaw)
+        return Parameter(self.names[number], typed, number), stop
 
-    def _typed(self, name: str, leaf: Leaf, number: int, buf: bytes, pos: int, end: int, flaw: Flaws) -> tuple[Parameter, int]:
-        if leaf not in _TEXTUAL and pos < end and 0x20 <= buf[pos] <= 0x7F:
+    def _typed(self, leaf: Leaf, buf: bytes, pos: int, end: int, flaw: Flaws) -> tuple[ParameterValue, int]:
+        if leaf not in _TEXTUAL and leaf is not self.untyped and pos < end and 0x20 <= buf[pos] <= 0x7F:
             leaf = TEXT_VALUE
         seen = len(flaw.found)
-        value: ParameterValue
         try:
             value, stop = leaf.read(buf, pos, end, flaw)
         except PduError as error:
             del flaw.found[seen:]
-            flaw(error.rule, error.offset)
-            value, stop = OPAQUE.read(buf, pos, end, flaw)
-        return Parameter(name, value, number), stop
+            flaw.accept(error)
+            return OPAQUE.read(buf, pos, end, flaw)
+        return value, stop
 
     def _untyped(self, buf: bytes, pos: int, end: int, flaw: Flaws) -> tuple[Parameter, int]:
         name, start = TOKEN_TEXT.read(buf, pos, end, flaw)
@@ -192,6 +212,9 @@ class ContentTypeValue(Leaf):
             media, stop = CONSTRAINED_MEDIA.read(buf, pos, end, flaw)
             return _content_type(media, ()), stop
         start, stop = general_form(buf, pos, end, flaw)
+        if start == stop:
+            flaw("content-type-empty", pos)
+            return _content_type("", ()), stop
         media, start = MEDIA.read(buf, start, stop, flaw)
         parameters, _ = PARAMETER_LIST.read(buf, start, stop, flaw)
         return _content_type(media, parameters), stop

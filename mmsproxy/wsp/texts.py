@@ -10,7 +10,6 @@ from mmsproxy.wsp.leaf import MAX_TEXT, QUOTE, REFUSE, Flaws, Leaf, fault
 
 _TEXT = re.compile(r"(?:[^\x00-\x1F\x7F]|\t|\r\n[ \t])*")
 _TOKEN = re.compile(r'[^\x00-\x20\x7F-\U0010FFFF()<>@,;:\\"/\[\]?={}]+')
-_URI = re.compile(r"[!-~]*")
 
 
 def plain_text(octets: bytes) -> str:
@@ -114,8 +113,15 @@ class UriValue(ExtensionMedia):
     clause = "WSP 8.4.2.3"
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[str, int]:
-        text, stop = super().read(buf, pos, end, flaw)
-        if not _URI.fullmatch(text):
+        stop = buf.find(0, pos, end)
+        if pos <= stop <= pos + MAX_TEXT:
+            octets = buf[pos:stop]
+            if octets.isascii():
+                text = octets.decode()
+                if text.isprintable() and " " not in text:
+                    return text, stop + 1
+        text, stop = self._odd(buf, pos, end, flaw)
+        if not (text.isascii() and text.isprintable()) or " " in text:
             flaw("uri-character", pos)
         return text, stop
 
