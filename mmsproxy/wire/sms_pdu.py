@@ -261,7 +261,16 @@ def from_hex(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
+_TYPES = {
+    Deliver: (schema.MTI_DELIVER, schema.MTI_RESERVED),
+    Submit: (schema.MTI_SUBMIT,),
+    StatusReport: (schema.MTI_STATUS_REPORT,),
+}
+
+
 def _tpdu_octets(tpdu: Tpdu) -> bytes:
+    if tpdu.first_octet & schema.MTI_MASK not in _TYPES[type(tpdu)]:
+        raise PduError("message-type-mismatch", offset=0, path="first_octet", detail=f"{tpdu.first_octet:02X} is another type")
     if isinstance(tpdu, StatusReport):
         return _report_octets(tpdu)
     first = _with(tpdu.first_octet, schema.USER_DATA_HEADER, tpdu.user_data.header is not None)

@@ -83,6 +83,7 @@ def test_delivers_are_in_order_and_the_last_says_so() -> None:
         (lambda: text_bodies("a" * 161, reference=256), "element-not-encodable"),
         (lambda: data_bodies(b"x" * 141, reference=65536, reference_bits=16), "element-not-encodable"),
         (lambda: data_bodies(b"x", reference=1, ports=Ports(70000, 1)), "element-not-encodable"),
+        (lambda: submits("+49 170 12345", text_bodies("a", reference=1)), "address-not-encodable"),
         (lambda: submits("", text_bodies("a", reference=1)), "address-not-encodable"),
         (lambda: delivers("Ж", text_bodies("a", reference=1), when=NOON), "address-not-encodable"),
         (lambda: delivers("1", text_bodies("a", reference=1), when=datetime(1970, 1, 1, tzinfo=UTC)), "timestamp-not-encodable"),

@@ -242,6 +242,12 @@ def test_a_report_announces_what_it_has(change: dict[str, object]) -> None:
         sms_pdu.encode(replace(report("bare"), **change))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("tpdu", "first"), [(deliver("gsm7"), 0x01), (deliver("gsm7"), 0x06), (report("bare"), 0x04)])
+def test_a_first_octet_of_another_type(tpdu: sms_pdu.Tpdu, first: int) -> None:
+    with pytest.raises(PduError, match="message-type-mismatch"):
+        sms_pdu.encode(replace(tpdu, first_octet=first))
+
+
 @pytest.mark.parametrize(
     ("change", "path"),
     [
