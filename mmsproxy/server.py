@@ -31,15 +31,21 @@ class Gateway:
     settings  the configuration
     base      the folder that relative paths in it are relative to
     ports     ports of lines whose modem is simulated, by line name
-    tap       what writes down all that passes the modems; None for nothing
+    taps      what writes down all that passes a modem, by line name
     """
 
     def __init__(
-        self, settings: Settings, *, base: Path, bus: Bus | None = None, ports: Mapping[str, str] | None = None, tap: Tap | None = None
+        self,
+        settings: Settings,
+        *,
+        base: Path,
+        bus: Bus | None = None,
+        ports: Mapping[str, str] | None = None,
+        taps: Mapping[str, Tap] | None = None,
     ) -> None:
         self._settings = settings
         self._ports = ports or {}
-        self._tap = tap
+        self._taps = taps or {}
         self._stack = AsyncExitStack()
         self.bus = bus or Bus()
         self.token_file = base / settings.web.token_file
@@ -70,7 +76,8 @@ class Gateway:
         port = self._ports.get(line.name, line.modem.port)
         if line.min_interval is None and os.path.realpath(port).startswith(PTY_FOLDER):
             line = line.model_copy(update={"min_interval": 0.0})
-        return Line(line, ModemLink(line.name, modem_settings(line, port), bus=self.bus, tap=self._tap), bus=self.bus, tap=self._tap)
+        tap = self._taps.get(line.name)
+        return Line(line, ModemLink(line.name, modem_settings(line, port), bus=self.bus, tap=tap), bus=self.bus, tap=tap)
 
 
 def modem_settings(line: LineConfig, port: str) -> ModemSettings:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +17,10 @@ from cyclopts import Parameter
 from mmsproxy import config
 from mmsproxy.cli import logs
 from mmsproxy.config import LineConfig, Settings
+from mmsproxy.errors import ConfigError
 from mmsproxy.events import Bus
 from mmsproxy.server import Gateway
+from mmsproxy.trace import Trace
 
 if TYPE_CHECKING:
     pass
@@ -57,14 +59,26 @@ async def _run(settings: Settings, base: Path, trace: Path | None) -> None:
     bus = Bus()
     bus.subscribe(logs.log_fact)
     async with AsyncExitStack() as stack:
-        tap = await stack.enter_async_context(_tap(trace, masked=not settings.debug.unmasked)) if trace else None
+        taps = {name: stack.enter_context(tap) for name, tap in _taps(settings, trace)} if trace else {}
         ports = {line.name: await stack.enter_async_context(_simulated(settings, line)) for line in settings.lines if line.is_simulated}
-        gateway = Gateway(settings, base=base, bus=bus, ports=ports, tap=tap)
+        gateway = Gateway(settings, base=base, bus=bus, ports=ports, taps=taps)
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         print(banner(settings, gateway, trace), flush=True)
         await stopping.wait()
         print("mmsproxy: stopping", flush=True)
+
+
+def _taps(settings: Settings, trace: Path) -> Iterator[tuple[str, Trace]]:
+    """One trace a modem: a file in which two modems speak is no transcript."""
+    for line in settings.lines:
+        path = trace if len(settings.lines) == 1 else trace.with_name(f"{trace.stem}.{line.name}{trace.suffix}")
+        secrets = (line.carrier.user, line.carrier.password, line.modem.pin or "")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield line.name, Trace(path, masked=not settings.debug.unmasked, secrets=[secret for secret in secrets if secret])
+        except OSError as error:
+            raise ConfigError((f"{path} - cannot be written: {error.strerror}; name another file with --trace",)) from None
 
 
 @asynccontextmanager
