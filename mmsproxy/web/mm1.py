@@ -122,6 +122,7 @@ class Mm1:
         except Exception:  # noqa: BLE001 - the door's supervisor: a fault of ours is a 500 for one client, and the door serves on
             _log.exception("a request could not be answered")
             reply = answers.plain(500, "fault of the gateway; see its log", close=True)
+        _log_reply(request, reply)
         response = web.Response(status=reply.status, body=reply.body, headers=CIMultiDict(reply.headers))
         if reply.close:
             response.force_close()
@@ -131,7 +132,7 @@ class Mm1:
         knock = _knock(request)
         admitted = admit(knock, self._rules)
         if isinstance(admitted, Refusal):
-            return _refuse(knock, admitted)
+            return answers.plain(admitted.status, admitted.text, admitted.headers, close=admitted.close)
         if request.method != "POST":
             return answers.plain(404, "nothing is kept here under this address")
         if "Expect" in request.headers and request.version >= HttpVersion11:
@@ -139,22 +140,21 @@ class Mm1:
             request.writer.output_size = 0  # aiohttp takes these octets for the begin of an answer
         body = await read_body(request, self._limits)
         if isinstance(body, BodyFault):
-            return _refuse(knock, self._body_refusal(body))
+            return self._body_refusal(body)
         return await self._post(request, knock, admitted, body)
 
-    def _body_refusal(self, fault: BodyFault) -> Refusal:
+    def _body_refusal(self, fault: BodyFault) -> Reply:
         if fault is BodyFault.TOO_LARGE:
-            return too_large(self._limits.max_body)
+            return answers.plain(413, too_large(self._limits.max_body).text, close=True)
         if fault is BodyFault.TOO_SLOW:
-            return Refusal(408, f"the body did not come within {self._limits.body:g} s", close=True)
-        return Refusal(400, f"the body is {fault.value}", close=True)
+            return answers.plain(408, f"the body did not come within {self._limits.body:g} s", close=True)
+        return answers.plain(400, f"the body is {fault.value}", close=True)
 
     async def _post(self, request: Mm1Request, knock: Knock, admitted: Admitted, body: bytes) -> Reply:
         line = (admitted.line and self._fleet.by_name(admitted.line)) or self._fleet.default
         key = key_of(knock.peer, body)
         intake = take_in(body, key.message_id, max_size=line.max_size)
         if isinstance(intake, Reply):
-            _log.info("refused a PDU", extra={"peer": knock.peer, "status": intake.status, "reason": intake.body[-200:]})
             return intake
         headers = tuple(request.headers.items())
         return await self._send(_Post(key, intake, line, body, headers, request.headers.get("User-Agent", "")))
@@ -167,6 +167,8 @@ class Mm1:
         await asyncio.wait({turn.outcome}, timeout=self._client_wait)
         if not turn.outcome.done():
             return self._late(post)
+        if turn.outcome.cancelled():
+            return self._busy(post, "the gateway stops", NO_ROOM_RETRY)
         return self._decided(post, turn.outcome.result())
 
     def _turn(self, post: _Post) -> Turn[Attempt] | Reply:
@@ -250,7 +252,8 @@ def _knock(request: Mm1Request) -> Knock:
     return Knock(request.remote or "unknown", (host, port), request.method, request.target, request.headers)
 
 
-def _refuse(knock: Knock, refusal: Refusal) -> Reply:
-    level = logging.WARNING if refusal.status in (403, 421) else logging.INFO
-    _log.log(level, "refused %s from %s: %d %s", knock.method, knock.peer, refusal.status, refusal.text)
-    return answers.plain(refusal.status, refusal.text, refusal.headers, close=refusal.close)
+def _log_reply(request: Mm1Request, reply: Reply) -> None:
+    """One line for each answer. A warning where a person may want to change the config."""
+    level = logging.WARNING if reply.status in (403, 421) else logging.INFO
+    what = {"peer": request.remote, "method": request.method, "status": reply.status}
+    _log.log(level, "answered", extra={**what, "cause": reply.cause} if reply.cause else what)

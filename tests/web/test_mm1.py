@@ -7,6 +7,7 @@ import hashlib
 import logging
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mmsproxy.errors import (
 )
 from mmsproxy.link import Phase
 from mmsproxy.web.guard import Limits
+from mmsproxy.web.replay import Replay
 
 MMS = "application/vnd.wap.mms-message"
 SEND = bytes.fromhex("8c80 98543100 8d92 890181 97 2b313535353132333030303000 84a300")
@@ -754,14 +756,53 @@ async def test_stop_answers_who_waits(mm1: Any, line: Any, caller: Any) -> None:
     assert await wire.is_closed()
 
 
-async def test_refusals_are_logged_in_one_line_with_the_cure(mm1: Any, line: Any, caller: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_answer_is_one_log_line_with_the_cure(mm1: Any, line: Any, caller: Any, caplog: pytest.LogCaptureFixture) -> None:
     await mm1(line)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "mmsproxy.web"):
         await caller.ask(post(host="mms.other.example"))
-    (record,) = [record for record in caplog.records if "421" in record.getMessage()]
-    assert record.levelname == "WARNING"
-    assert "mms.other.example" in record.getMessage()
-    assert "mm1.aliases" in record.getMessage()
+        await caller.ask(post(b"rubbish"))
+    foreign, rubbish = (record for record in caplog.records if record.message == "answered")
+    assert (foreign.levelname, vars(foreign)["status"], vars(foreign)["peer"]) == ("WARNING", 421, "127.0.0.1")
+    assert "mms.other.example" in vars(foreign)["cause"]
+    assert "mm1.aliases" in vars(foreign)["cause"]
+    assert (rubbish.levelname, vars(rubbish)["status"]) == ("INFO", 400)
+
+
+async def test_too_many_octets_under_way_are_503(mm1: Any, line: Any, caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.web.mm1.MAX_UNDER_WAY", 2000)
+    await mm1(line)
+    line.hold(Phase.OPEN)
+    held = await caller.call()
+    await held.say(post(large(1500)))
+    while not line.posted:
+        await asyncio.sleep(0.01)
+    heard = await caller.ask(post(large(501)))
+    assert (heard.status, heard.body[8:10], heard.headers["retry-after"]) == (503, b"\x92\xc3", "60")
+    line.go.set()
+    assert (await held.hear()).status == 200
+    assert (await caller.ask(post(large(501)))).status == 200
+
+
+async def test_unknown_messages_are_not_forgotten_for_new_ones(mm1: Any, line: Any, caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.web.mm1.Replay", partial(Replay, max_entries=1))
+    await mm1(line)
+    line.will({"body": None, "phase": Phase.LAST_BYTE, "error": PeerReset("reset")})
+    assert (await caller.ask(post())).status == 504
+    heard = await caller.ask(post(large(100)))
+    assert (heard.status, heard.headers["retry-after"]) == (503, "60")
+    assert len(line.posted) == 1
+
+
+async def test_a_fault_of_the_door_itself_is_500_and_it_serves_on(
+    mm1: Any, line: Any, caller: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mm1(line)
+    with monkeypatch.context() as patched:
+        patched.setattr("mmsproxy.web.mm1.take_in", lambda *_, **__: 1 / 0)
+        heard = await caller.ask(post())
+    assert (heard.status, heard.text) == (500, "fault of the gateway; see its log")
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+    assert (await caller.ask(post())).status == 200
 
 
 # --- curl, as libcurl clients speak ------------------------------------------------------------------------------------------------
