@@ -18,21 +18,36 @@ from operator import attrgetter
 from typing import Any, Final
 
 from mmsproxy import wap_numbers as n
-from mmsproxy.wsp.choices import BOOLEAN, OPAQUE, VERSION_VALUE, Assigned, IntegerOr, NamedOctet, StatusOctet
+from mmsproxy.wsp.choices import (
+    BOOLEAN,
+    CONSTRAINED_MEDIA,
+    FIELD_NAME,
+    MEDIA,
+    OPAQUE,
+    VERSION_VALUE,
+    Assigned,
+    IntegerOr,
+    NamedOctet,
+    StatusOctet,
+)
 from mmsproxy.wsp.encoded import ADDRESS, ENCODED_STRING
 from mmsproxy.wsp.integers import (
+    CHARSET,
     DATE_VALUE,
     DELTA_SECONDS,
     INTEGER_VALUE,
     LONG_INTEGER,
+    NO_VALUE,
+    Q_VALUE,
     SHORT_INTEGER,
+    UINTVAR,
     VALUE_LENGTH,
     general_form,
     write_general,
 )
 from mmsproxy.wsp.leaf import LENGTH_QUOTE, REFUSE, Flaws, Leaf, fault
-from mmsproxy.wsp.parameters import CONTENT_TYPE, DISPOSITION, ELEMENT_DESCRIPTOR
-from mmsproxy.wsp.texts import QUOTED_STRING, TEXT_STRING, TOKEN_TEXT, URI_VALUE
+from mmsproxy.wsp.parameters import CONTENT_TYPE, DISPOSITION, ELEMENT_DESCRIPTOR, PARAMETER_LIST
+from mmsproxy.wsp.texts import EXTENSION_MEDIA, QUOTED_STRING, TEXT_STRING, TEXT_VALUE, TOKEN_TEXT, URI_VALUE
 from mmsproxy.wsp.values import Absolute, Address, Counted, MboxTotal, MmFlags, Relative
 
 # --- ENC 7.3: composite grammars ------------------------------------------------------------------------------------------------
@@ -600,4 +615,64 @@ PART_GRAMMARS: Final[dict[int, Leaf]] = {
     0x40: QUOTED_STRING,  # Content-ID
     0x43: VERSION_VALUE,  # Encoding-Version
     0x45: DISPOSITION,  # Content-Disposition, WSP 1.4
+}
+
+# Every grammar by its name: WSP values, then those of MMS. What documentation, JSON schemas and fuzzers walk.
+GRAMMARS: Final[dict[str, Leaf]] = {
+    "UINTVAR": UINTVAR,
+    "SHORT_INTEGER": SHORT_INTEGER,
+    "LONG_INTEGER": LONG_INTEGER,
+    "INTEGER_VALUE": INTEGER_VALUE,
+    "VALUE_LENGTH": VALUE_LENGTH,
+    "DATE_VALUE": DATE_VALUE,
+    "DELTA_SECONDS": DELTA_SECONDS,
+    "CHARSET": CHARSET,
+    "Q_VALUE": Q_VALUE,
+    "NO_VALUE": NO_VALUE,
+    "VERSION_VALUE": VERSION_VALUE,
+    "TEXT_STRING": TEXT_STRING,
+    "EXTENSION_MEDIA": EXTENSION_MEDIA,
+    "URI_VALUE": URI_VALUE,
+    "TOKEN_TEXT": TOKEN_TEXT,
+    "QUOTED_STRING": QUOTED_STRING,
+    "TEXT_VALUE": TEXT_VALUE,
+    "FIELD_NAME": FIELD_NAME,
+    "ENCODED_STRING": ENCODED_STRING,
+    "CONSTRAINED_MEDIA": CONSTRAINED_MEDIA,
+    "MEDIA": MEDIA,
+    "PARAMETER_LIST": PARAMETER_LIST,
+    "CONTENT_TYPE": CONTENT_TYPE,
+    "DISPOSITION": DISPOSITION,
+    "DIGEST": DIGEST,
+    "LANGUAGE": LANGUAGE,
+    "APPLICATION_ID": APPLICATION_ID,
+    "CONTENT_ENCODING": CONTENT_ENCODING,
+    "OPAQUE": OPAQUE,
+    "BOOLEAN": BOOLEAN,
+    "ADDRESS": ADDRESS,
+    "FROM": FROM,
+    "TIME": TIME,
+    "MESSAGE_CLASS": MESSAGE_CLASS,
+    "MESSAGE_TYPE": MESSAGE_TYPE,
+    "PRIORITY": PRIORITY,
+    "SENDER_VISIBILITY": SENDER_VISIBILITY,
+    "STATUS": STATUS,
+    "READ_STATUS": READ_STATUS,
+    "REPLY_CHARGING": REPLY_CHARGING,
+    "MM_STATE": MM_STATE,
+    "RECOMMENDED_RETRIEVAL_MODE": RECOMMENDED_RETRIEVAL_MODE,
+    "CONTENT_CLASS": CONTENT_CLASS,
+    "CANCEL_STATUS": CANCEL_STATUS,
+    "RESPONSE_STATUS": RESPONSE_STATUS,
+    "RETRIEVE_STATUS": RETRIEVE_STATUS,
+    "STORE_STATUS": STORE_STATUS,
+    "MM_FLAGS": MM_FLAGS,
+    "MBOX_TOTAL": MBOX_TOTAL,
+    "PREVIOUSLY_SENT_BY": PREVIOUSLY_SENT_BY,
+    "PREVIOUSLY_SENT_DATE": PREVIOUSLY_SENT_DATE,
+    "HEADER_NAME": HEADER_NAME,
+    "ELEMENT_DESCRIPTOR": ELEMENT_DESCRIPTOR,
+    "CONTENT_LOCATION_DEL": CONTENT_LOCATION_DEL,
+    "RESPONSE_STATUS_DEL": RESPONSE_STATUS_DEL,
+    "RESPONSE_TEXT_DEL": RESPONSE_TEXT_DEL,
 }

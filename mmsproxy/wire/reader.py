@@ -100,20 +100,15 @@ class Reader:
             try:
                 value, stop = slot.read(buf, pos + 1, end, flaw)
             except PduError as error:
-                value, stop = self._skip(slot, pos, end, error, seen, len(entries))
-                header = Header(octet, value, pos, buf[pos:stop])
-                extra.append(header)
+                octets, stop = self._skip(slot, pos, end, error, seen, len(entries))
+                extra.append(header := Header(octet, octets, pos, buf[pos:stop]))
                 entries.append((None, header, pos, stop))
             else:
                 attr = slot.attr
                 if slot.note:
                     flaw.note(slot.note, pos)
                 if attr is None or (attr in values and not slot.repeated):
-                    if attr is not None:
-                        flaw.note("header-repeated", pos)
-                    value = Header(octet, value, pos, buf[pos:stop])
-                    attr = None
-                    extra.append(value)
+                    attr, value = None, self._extra(slot, value, pos, stop, extra)
                 elif not slot.repeated:
                     values[attr] = value
                 elif attr in values:
@@ -129,6 +124,13 @@ class Reader:
                 break
         self.room -= len(entries)
         return pos
+
+    def _extra(self, slot: Slot, value: Any, pos: int, stop: int, extra: list[Header]) -> Header:
+        """A header that no field takes, or no more."""
+        if slot.attr is not None:
+            self.flaw.note("header-repeated", pos)
+        extra.append(header := Header(slot.key, value, pos, self.buf[pos:stop]))
+        return header
 
     def _skip(self, slot: Slot, pos: int, end: int, error: PduError, seen: int, index: int) -> tuple[bytes, int]:
         """A well-known header whose value breaks its grammar: kept as octets, by the skip rule."""
