@@ -8,6 +8,7 @@ until somebody fetches it, even if whoever asked was cancelled. Rule 4: it knows
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -124,24 +125,28 @@ class ModemStream:
 
     async def _look(self, script: Script[None]) -> None:
         self._waiting = False  # a URC that comes while the read is under way sets it again
-        try:
+        with contextlib.suppress(LinkError):  # noted as our fault, by the script or by `fail`
             await self._call(script)
+
+    def _read(self) -> Script[None]:
+        """Whatever comes of it is noted here, where it is known even if the caller is gone."""
+        try:
+            got = yield from self._dialect.read(self.number, self._dialect.max_read)
         except AtError as error:
             if not self._ended:  # after a close it means that the modem has dropped the socket, with nothing left to read
                 self._fault = error
         except LinkError as error:
             self._fault = error  # what a read lost cannot be read again
-
-    def _read(self) -> Script[None]:
-        got = yield from self._dialect.read(self.number, self._dialect.max_read)
-        if got.data:
-            self._inbox.append(got.data)
-            self._waiting = self._waiting or got.left != 0
+        else:
+            if got.data:
+                self._inbox.append(got.data)
+                self._waiting = self._waiting or got.left != 0
+        self._news.set()
 
     def _poll(self) -> Script[None]:
         """Nothing came for a while: look, and if nothing else is due ask what the far end has acknowledged."""
         yield from self._read()
-        if not self._inbox and self._ledger.acked < self._ledger.accepted:
+        if not self._inbox and self._fault is None and self._ledger.acked < self._ledger.accepted:
             try:
                 counters = yield from self._dialect.counters(self.number)
             except AtError:

@@ -40,6 +40,7 @@ class SerialPort(asyncio.Protocol):
         self._on_lost = on_lost
         self._closing = False
         self._gone = asyncio.get_running_loop().create_future()
+        self._made = asyncio.Event()
         self._transport: Any = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -56,7 +57,7 @@ class SerialPort(asyncio.Protocol):
             raise
         port = cls(device, on_data, on_lost)
         await serial_asyncio.connection_for_serial(loop, lambda: port, instance)
-        port._transport.set_write_buffer_limits(high=HIGH_WATER)
+        await port._made.wait()
         return port
 
     def write(self, data: bytes) -> None:
@@ -81,8 +82,10 @@ class SerialPort(asyncio.Protocol):
 
     # -- asyncio.Protocol -------------------------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._made.set()
 
     def data_received(self, data: bytes) -> None:
         self._on_data(data)

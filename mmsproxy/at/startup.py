@@ -143,8 +143,8 @@ def _registration() -> Script[set[int]]:
     """The states that +CEREG, +CGREG and +CREG report; empty where the modem knows none of them."""
     states: set[int] = set()
     for name in (b"CEREG", b"CGREG", b"CREG"):
-        reply = yield from patient(Ask(b"AT+" + name + b"?", ok(rb"\+" + name + rb": .*")))
-        match = re.match(rb"\d+, *(\d+)", reply.line(b"+" + name + b":") or b"")
+        reply = yield from patient(Ask(b"AT+" + name + b"?", ok(rb"\+" + name + rb": ?\d, ?\d.*")))  # a URC has no mode
+        match = re.match(rb"\d, ?(\d+)", reply.line(b"+" + name + b":") or b"")
         if reply.ok and match:
             states.add(int(match[1]))
         if states & _REGISTERED:
