@@ -271,15 +271,9 @@ class FakeMmsc:
 
 @dataclass
 class TapLog:
-    """A Tap that remembers."""
+    """The part of a Tap that the carrier room uses: it remembers notes."""
 
     notes: list[tuple[str, str]] = field(default_factory=list)
-
-    def sent(self, data: bytes) -> None:
-        self.notes.append(("sent", data.hex()))
-
-    def received(self, data: bytes) -> None:
-        self.notes.append(("received", data.hex()))
 
     def note(self, kind: str, text: str) -> None:
         self.notes.append((kind, text))
