@@ -131,7 +131,7 @@ def _tune(instance: serial.Serial) -> None:
         return
     with contextlib.suppress(OSError):
         fcntl.ioctl(instance.fileno(), termios.TIOCEXCL)
-    with contextlib.suppress(OSError, ValueError, NotImplementedError):
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last one: not on this system
         instance.set_low_latency_mode(True)
     with contextlib.suppress(OSError):
         _never_wait_at_close(instance.fileno())

@@ -12,6 +12,7 @@ know: a number that is cut by the edge of two reads of counted data may show up 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -99,9 +100,7 @@ class Trace:
     def close(self) -> None:
         """May be called twice."""
         self._release()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._end()
 
     def _release(self, end: int | None = None) -> None:
         held = bytes(self._held[:end])
@@ -137,7 +136,13 @@ class Trace:
             self._file.write(line)
         except OSError as error:
             _log.warning("the trace ends here: %s", error)
-            self._file = None
+            self._end()
+
+    def _end(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # what could not be written cannot be flushed either
+                file.close()
 
 
 def mask(data: bytes) -> bytes:

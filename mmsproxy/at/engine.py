@@ -136,13 +136,6 @@ class Engine:
         reply, self._flight = self._flight.reply(), None
         return reply
 
-    def reset(self) -> None:
-        """The port was opened anew or the modem restarted: nothing of before counts."""
-        self._buffer.clear()
-        self._flight = self._late = self._two_line = None
-        self._parser = self._parse()
-        next(self._parser)
-
     def feed(self, data: bytes) -> list[Event]:
         self._buffer += data
         next(self._parser)

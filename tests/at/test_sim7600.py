@@ -11,6 +11,7 @@ from mmsproxy.at import startup
 from mmsproxy.at.delivery import PromptLost, deliver
 from mmsproxy.at.detect import detect
 from mmsproxy.at.dialect import Counters, Dialect, Identity, Profile, Received, Script, Socket
+from mmsproxy.at.heard import Outcome, Reply
 from mmsproxy.at.sim7600 import SIM7600
 from mmsproxy.errors import AtError, AtTimeout, BearerError, ConnectError, LinkLost, PeerReset
 from mmsproxy.link import Ledger
@@ -146,8 +147,6 @@ def test_counters_of_a_long_stream() -> None:
     script = SIM7600.counters(3)
     request = next(script)
     assert request.text == b"AT+CIPACK=3"  # type: ignore[union-attr]
-    from mmsproxy.at.heard import Outcome, Reply
-
     with pytest.raises(StopIteration) as done:
         script.send(Reply(Outcome.DONE, (b"+CIPACK: 1048576,1048000,576", b"OK"), b"OK"))
     assert done.value.value == Counters(1048576, 1048000, 576)
