@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 GRACE = 0.5  # seconds for the second line of a failed command (modems.md 1.2)
 MAX_TIMEOUTS = 10  # in a row: the port is invalid (ModemManager mm-base-modem.c)
-PROBES = 3  # AT's after a time-out (modems.md 5.3, rung 1)
+PROBES = 4  # AT's after a time-out: three (modems.md 5.3, rung 1), and one whose OK the late command may take for its own
 _PROBE = Ask(b"AT", timeout=WAKE_TIMEOUT, probe=True)
 _TIMED_OUT = Reply(Outcome.TIMED_OUT)
 

@@ -93,6 +93,7 @@ class ModemLink:
         self._boot_seen = 0.0
         self._pin_refused = False
         self._quiet_first = False
+        self._tend_due = False  # the bearer was lost: brought up again as soon as no stream needs what the modem still holds
 
     def __repr__(self) -> str:
         return f"<ModemLink {self._name} {self._settings.port} {self._state} {self._stream}>"
@@ -115,6 +116,7 @@ class ModemLink:
             await asyncio.gather(owner, return_exceptions=True)
         self._fail_all(LinkLost("the link was stopped"))
         self._enter(LinkStatus.DOWN, "stopped")
+        await asyncio.gather(*self._closers, return_exceptions=True)
         await self._close_port()
 
     async def ready(self) -> None:
@@ -164,6 +166,8 @@ class ModemLink:
     def _released(self) -> None:
         self._stream = None
         self._turn.release()
+        if self._tend_due:
+            self._wake()
 
     # -- the owner --------------------------------------------------------------------------------------------------------------
 
@@ -220,16 +224,21 @@ class ModemLink:
     async def _serve(self, channel: Channel) -> None:
         """Runs jobs until the channel breaks; looks after the bearer when nobody wants anything."""
         while channel.broken is None:
-            try:
-                async with asyncio.timeout(WATCH):
-                    job = await self._jobs.get()
-            except TimeoutError:
-                if self._stream is None:
-                    await self._tend(channel)
-                continue
+            job = await self._next_job()
             if job is not None and not job.future.cancelled():
                 await self._do(channel, job)
+            elif self._tend_due and self._stream is None:
+                await self._tend(channel)
         raise again(channel.broken)
+
+    async def _next_job(self) -> _Job[Any] | None:
+        """None when the owner itself has to look at something: the channel, or after WATCH seconds of idleness the bearer."""
+        try:
+            async with asyncio.timeout(WATCH):
+                return await self._jobs.get()
+        except TimeoutError:
+            self._tend_due = True
+            return None
 
     async def _do(self, channel: Channel, job: _Job[Any]) -> None:
         try:
@@ -245,7 +254,7 @@ class ModemLink:
 
     async def _tend(self, channel: Channel) -> None:
         """The bearer is up, if the network lets us, and signal and operator are known. A modem that lets us down here is not lost yet."""
-        dialect = self._dialect
+        dialect, self._tend_due = self._dialect, False
         assert dialect is not None
         started = asyncio.get_running_loop().time()
         try:
@@ -282,6 +291,8 @@ class ModemLink:
             self._boot_word(urc)
         elif urc.kind is Urc.BEARER_LOST:
             self._enter(LinkStatus.ATTACHED, "the bearer was lost")
+            self._tend_due = True
+            self._wake()
             if self._stream is not None:
                 self._stream.heard(urc)
         elif self._stream is not None and urc.socket in (None, self._stream.number):

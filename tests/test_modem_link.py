@@ -268,6 +268,23 @@ async def test_a_bearer_that_is_lost_during_a_send_fails_the_stream_after_what_t
         await stream.send(b"more")
     assert link.state.status is LinkStatus.ATTACHED
     await stream.close()
+    await until(lambda: peer.net and link.state.status is LinkStatus.BEARER_UP)
+
+
+async def test_a_bearer_that_is_lost_while_nobody_sends_is_brought_up_again_by_itself(link: ModemLink, peer: Peer) -> None:
+    await link.start()
+    await link.ready()
+    peer.net = False
+    peer.say(b"\r\n+CIPEVENT: NETWORK CLOSED UNEXPECTEDLY\r\n")
+    await until(lambda: peer.net and link.state.status is LinkStatus.BEARER_UP)
+
+
+async def test_an_idle_link_looks_after_its_bearer(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modem_link, "WATCH", 0.02)
+    await link.start()
+    await link.ready()
+    peer.net = False
+    await until(lambda: peer.net and link.state.status is LinkStatus.BEARER_UP)
 
 
 async def test_a_bearer_that_cannot_come_up_says_so(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
