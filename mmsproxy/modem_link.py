@@ -315,6 +315,8 @@ class ModemLink:
         was_online = self._fault is None
         self._fault = error
         restarting = isinstance(error, LinkLost) and self._port_is_alive()
+        if restarting:
+            self._boot_seen = asyncio.get_running_loop().time()
         self._enter(LinkStatus.STARTING if restarting else LinkStatus.DOWN, str(error))
         self._fail_all(error)
         if was_online:

@@ -77,7 +77,8 @@ class SerialPort(asyncio.Protocol):
             with contextlib.suppress(OSError, *_TERMIOS_ERRORS):
                 instance.reset_output_buffer()  # 0.6 waits for the output in the loop otherwise: for ever, while CTS is low
                 _release(instance)
-            self._transport.abort()
+            if not (self._transport.is_closing() and self._transport.get_write_buffer_size() == 0):
+                self._transport.abort()  # a second one, after the library has begun to close by itself, would trip it
             await self._gone
 
     # -- asyncio.Protocol -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from mmsproxy.errors import (
     ConnectError,
     LinkError,
     LinkLost,
+    MmsproxyError,
     PeerReset,
     PortError,
     RegistrationError,
@@ -27,6 +28,7 @@ from mmsproxy.errors import (
 )
 from mmsproxy.events import BearerUp, Bus, Fact, LineLost, LineOnline
 from mmsproxy.link import Ledger, LinkStatus
+from mmsproxy.modem_channel import Channel
 from mmsproxy.modem_link import ModemLink, ModemSettings
 from mmsproxy.modem_stream import ModemStream
 
@@ -145,6 +147,7 @@ class Peer:
         elif line.startswith(b"AT+CIPOPEN"):
             self.connected = True
             self.body.clear()
+            self.waiting.clear()
             return ok + b"\r\n+CIPOPEN: 0,0\r\n"
         elif line == b"AT+CIPCLOSE=0":
             was, self.connected = self.connected, False
@@ -691,3 +694,70 @@ async def test_start_never_waits_for_a_port(tmp_path: Path) -> None:
     with pytest.raises(PortError, match=r"there is no port .*; plug the modem in"):
         await link.ready()
     await link.stop()
+
+
+COMMANDS = [
+    *(b"AT+CMEE", b"ATI", b"AT+CGMI", b"AT+CGMM", b"AT+CGMR", b"ATE0", b"ATV1", b"AT"),
+    *(b"AT+CPIN?", b"AT+CFUN?", b"AT+CGDCONT?", b"AT+CGDCONT=", b"AT+CGAUTH", b"AT+CSOCKSETPN"),
+    *(b"AT+CIPMODE", b"AT+CIPCCFG", b"AT+CEREG?", b"AT+CGATT?", b"AT+CSQ", b"AT+COPS?", b"AT+NETOPEN?", b"AT+NETOPEN", b"AT+IPADDR"),
+    *(b"AT+CIPOPEN", b"AT+CIPSEND", b"PAYLOAD", b"AT+CIPRXGET=2", b"AT+CIPACK", b"AT+CIPCLOSE", b"AT+NETCLOSE"),
+]
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every time-out and pause is a hundredth of its length."""
+    original = Channel._reply
+
+    async def quick(self: Channel, timeout: float, *, probe: bool = False, awaiting: bool = False) -> object:
+        return await original(self, max(timeout / 100, 0.02), probe=probe, awaiting=awaiting)
+
+    monkeypatch.setattr(Channel, "_reply", quick)
+    monkeypatch.setattr("mmsproxy.at.sim7600.HTTP_PAUSE", 0.01)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 1)
+    monkeypatch.setattr("mmsproxy.at.delivery.PATIENCE", 0.2)
+    monkeypatch.setattr("mmsproxy.modem_channel.GRACE", 0.02)
+
+
+async def message(link: ModemLink, peer: Peer) -> bytes:
+    """One request and its answer; raises LinkError or CarrierError."""
+    stream = await opened(link)
+    peer.on_body = lambda: peer.answer(b"answer") if peer.body.endswith(b"end") else None
+    try:
+        await stream.send(b"x" * 2000 + b"end")
+        async with asyncio.timeout(HANG):
+            return await stream.recv()
+    finally:
+        await stream.close()
+
+
+BAD = {"error": b"\r\nERROR\r\n", "silence": None}
+WORSE = {"cme": b"\r\n+CME ERROR: 3\r\n", "junk": b"\r\n\xff\x80half a li"}
+CASES = [
+    *[pytest.param(command, answer, id=f"{command.decode()} {name}") for command in COMMANDS for name, answer in BAD.items()],
+    *[pytest.param(command, answer, id=f"{command.decode()} {name}") for command in COMMANDS[-7:] for name, answer in WORSE.items()],
+]
+
+
+async def tried(link: ModemLink, peer: Peer) -> str:
+    """What became of one message: its answer, or the error's one line."""
+    try:
+        async with asyncio.timeout(HANG):
+            return (await message(link, peer)).decode()
+    except MmsproxyError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(("command", "answer"), CASES)
+async def test_whatever_a_command_gets_the_next_message_succeeds(
+    link: ModemLink, peer: Peer, hurried: None, command: bytes, answer: bytes | None
+) -> None:
+    peer.override[command] = answer
+    outcome = await tried(link, peer)
+    assert outcome
+    assert "\n" not in outcome
+    peer.override.clear()
+    async with asyncio.timeout(HANG):
+        while await tried(link, peer) != "answer":
+            await asyncio.sleep(0.02)
+    assert peer.body == b"x" * 2000 + b"end"
