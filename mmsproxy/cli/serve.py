@@ -84,6 +84,7 @@ def _taps(settings: Settings, trace: Path) -> Iterator[tuple[str, Trace]]:
 @asynccontextmanager
 async def _simulated(settings: Settings, line: LineConfig) -> AsyncIterator[str]:
     """A modem and a carrier of the line's own; yields the modem's port."""
+    from mmsproxy.simulator.settings import ModemSettings
     from mmsproxy.simulator.world import World
 
     simulator = settings.simulator
@@ -96,6 +97,8 @@ async def _simulated(settings: Settings, line: LineConfig) -> AsyncIterator[str]
         accept_delay=simulator.accept_delay,
         answer=simulator.answer,
         mmsc_host=_host_connected_to(line),
+        keep=0,
+        settings=ModemSettings(record=False),
     ) as world:
         yield str(world.modem.path)
 

@@ -13,6 +13,7 @@ import heapq
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import count
 
 CLOCK_MONOTONIC = 1
@@ -51,6 +52,11 @@ class _TimerFd:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 class Timer:
@@ -99,7 +105,7 @@ class Clock:
         if when <= self.time():
             return
         woken = self._loop.create_future()
-        timer = self.call_at(when, lambda: woken.done() or woken.set_result(None))
+        timer = self.call_at(when, partial(_wake, woken))
         try:
             await woken
         finally:

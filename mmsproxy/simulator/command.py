@@ -37,7 +37,7 @@ class Kind(Enum):
     TEST = "=?"
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a failure of the simulator
+class Refused(Exception):
     """Ends a command line with an error. `code` makes it +CME ERROR (by AT+CMEE); `lines` are said before it."""
 
     def __init__(self, code: int | None = None, *, lines: tuple[str, ...] = (), text: str = "ERROR") -> None:

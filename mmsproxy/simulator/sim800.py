@@ -133,9 +133,9 @@ class Sim800(SimcomSockets):
     async def _bring_up(self, call: Call) -> None:
         if self.phase != "IP START":
             raise Refused
-        await self._activate()
+        await self._start_bearer()
 
-    async def _activate(self) -> None:
+    async def _start_bearer(self) -> None:
         self.phase = "IP CONFIG"
         if not await self.radio.grant(self._apn[0]):
             self.phase = "PDP DEACT"
@@ -209,7 +209,7 @@ class Sim800(SimcomSockets):
         """False when it failed (said) or was given up meanwhile."""
         if self.phase == "IP INITIAL":  # single connection: CSTT, CIICR and CIFSR are implied (8.2.2)
             try:
-                await self._activate()
+                await self._start_bearer()
             except Refused:
                 self.t.line("CONNECT FAIL")
                 return False

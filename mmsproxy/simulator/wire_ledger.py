@@ -1,4 +1,4 @@
-"""What left and came through each TCP connection behind the simulated modem. For tests: the truth that a driver's claims are held against."""
+"""What left and came through each TCP connection behind the simulated modem: the truth that a driver's claims are held against."""
 
 from __future__ import annotations
 
