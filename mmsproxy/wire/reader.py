@@ -133,16 +133,16 @@ class Reader:
         return header
 
     def _skip(self, slot: Slot, pos: int, end: int, error: PduError, seen: int, index: int) -> tuple[bytes, int]:
-        """A well-known header whose value breaks its grammar: kept as octets, by the skip rule."""
+        """A well-known header whose value breaks its grammar: kept as octets, if the skip rule finds its end."""
         del self.flaw.found[seen:]
         try:
-            if slot.key == 0x84:
-                raise error
             self.flaw.accept(error)
             stop = skip_value(self.buf, pos + 1, end, self.flaw)
-        except PduError as refused:
-            refused.path = _join(f"headers[{index}].{slot.name}", refused.path)
-            raise refused from None
+            if slot.key == 0x84:  # what the body is would not be known
+                raise error
+        except PduError:
+            error.path = _join(f"headers[{index}].{slot.name}", error.path)
+            raise error from None
         return self.buf[pos + 1 : stop], stop
 
     def _textual(self, pos: int, end: int, entries: list[Entry], extra: list[Any], make: type[Header]) -> int:

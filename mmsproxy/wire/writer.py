@@ -184,14 +184,12 @@ def _open_end(wire: Wire, table: tuple[Slot | None, ...]) -> bytes:
     if slot is None:
         return b"\0"
     at = 1 if slot.key else 0
-    if raw[at : at + 1] <= b"\x1f":
-        return b""
     probe = Lenient()
     try:
         slot.read(raw, at, len(raw), probe)
-    except PduError:
-        return b"\0" if raw[at] < 0x80 else b""
-    return b"\0" if any(rule == "text-without-nul" for rule, _, _ in probe.found) else b""
+    except PduError:  # kept by the skip rule
+        return b"\0" if 0x1F < raw[at] < 0x80 else b""
+    return b"\0" if ["text-without-nul", at] in (flawed[:2] for flawed in probe.found) else b""
 
 
 class _Plan:

@@ -59,8 +59,8 @@ PARAMETER_GRAMMARS: Final[dict[int, Leaf]] = {
     0x1C: TEXT_VALUE,
     0x1D: TEXT_VALUE,
 }
-# Grammars that take text (first octet 20-7F) themselves; all others hand it to Text-value ("value of its type | Text-value").
-_TEXTUAL: Final = (TEXT_STRING, TEXT_VALUE, CONSTRAINED_MEDIA, FIELD_NAME, VERSION_VALUE)
+# Grammars to which a first octet of 20-7F belongs; all others hand it to Text-value ("value of its type | Text-value").
+_TEXTUAL: Final = (TEXT_STRING, TEXT_VALUE, CONSTRAINED_MEDIA, FIELD_NAME, VERSION_VALUE, Q_VALUE)
 
 
 class ElementValue(Leaf):
