@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 
 from mmsproxy.errors import ListenError, PduError
 from mmsproxy.wire import mms_pdu
@@ -68,6 +70,21 @@ class Early:
 Hook = Callable[[Request], Answer | None]
 
 
+class _Raw(web.BaseRequest):
+    """Keeps the target as the request line has it."""
+
+    def __init__(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> None:
+        super().__init__(message, payload, protocol, writer, task, asyncio.get_running_loop())
+        self.target = message.path
+
+
 @dataclass(slots=True)
 class Mmsc:
     """The carrier.
@@ -92,9 +109,10 @@ class Mmsc:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listens. Raises ListenError."""
         self.requests = deque(maxlen=self.keep)
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None, auto_decompress=False))
+        server = web.Server(self._handle, request_factory=_Raw, access_log=None, auto_decompress=False)  # type: ignore[arg-type] # our request
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, shutdown_timeout=0.5)
+        site = web.TCPSite(self._runner, host, port)
         try:
             await site.start()
         except OSError as error:
@@ -108,7 +126,7 @@ class Mmsc:
             await self._runner.cleanup()
             self._runner = None
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, request: _Raw) -> web.StreamResponse:
         early, self.early = self.early, None
         if early is not None:
             return await self._give(request, early.answer or Answer(reset=True))
@@ -188,7 +206,7 @@ def _plain(status: int, text: str) -> Answer:
     return Answer(status, text.encode(), (("Content-Type", "text/plain"),))
 
 
-async def _read(request: web.BaseRequest) -> Request | None:
+async def _read(request: _Raw) -> Request | None:
     """The request with its body and, where it is one, its PDU; None when the body is larger than MAX_BODY."""
     body = bytearray()
     async for piece in request.content.iter_any():
@@ -201,7 +219,7 @@ async def _read(request: web.BaseRequest) -> Request | None:
         pdu: mms_pdu.Pdu | None = mms_pdu.decode(octets) if octets else None
     except PduError:
         pdu = None
-    return Request(request.method, request.message.path, headers, octets, pdu)
+    return Request(request.method, request.target, headers, octets, pdu)
 
 
 async def _dribble(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:

@@ -86,6 +86,9 @@ class Radio:
 
     def detach(self) -> None:
         self.attached = False
+        self.contexts_down()
+
+    def contexts_down(self) -> None:
         for context in self.contexts.values():
             context.active = False
 

@@ -1,7 +1,7 @@
-"""SIM7500, SIM7600, A76xx: the NETOPEN / CIPOPEN family, LTE.
+"""SIM7600 (and SIM7500, A76xx): the NETOPEN / CIPOPEN family, LTE.
 
-Source: the SIM7500_SIM7600 Series AT Command Manual (chapter TCP/IP) and modems.md 1.4. Its traits: NETOPEN's 0 means success where
-NETOPEN?'s 0 means closed, the deciding line comes after OK, CIPSEND says how many bytes the buffer took.
+Source: the SIM7500/SIM7600 Series AT Command Manual V2.00 and TCP/IP application note, and modems.md 1.4. Its traits: commands answer OK
+and a deciding line follows; sockets are always numbered; without AT+CIPRXGET=1 data are pushed; a query of an empty buffer is an error.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from mmsproxy.simulator.simcom import SimcomSockets, Slot
 
 MOST_SENT = 1500
 ACK_TIMEOUT_S = 120.0
-# <err> of the TCP/IP commands (modems.md 1.4)
-NETWORK_FAILURE, NOT_OPENED, WRONG_PARAMETER, NOT_SUPPORTED, TIME_OUT, DNS_FAILED = 1, 2, 3, 4, 10, 11
+
+# <err> of NETOPEN, NETCLOSE, CIPOPEN, CIPSEND, CIPCLOSE (application note, appendix)
+NETWORK_FAILURE, NET_NOT_OPENED, WRONG_PARAMETER, NOT_SUPPORTED, BUSY, SOCKETS_OPENED, TIMED_OUT, DNS_FAILED = 1, 2, 3, 4, 8, 9, 10, 11
 OPEN_ERRORS = {
     Opened.OK: 0,
     Opened.UNKNOWN_NAME: DNS_FAILED,
-    Opened.REFUSED: TIME_OUT,
-    Opened.UNREACHABLE: TIME_OUT,
-    Opened.TIMED_OUT: TIME_OUT,
+    Opened.REFUSED: NETWORK_FAILURE,
+    Opened.UNREACHABLE: NETWORK_FAILURE,
+    Opened.TIMED_OUT: TIMED_OUT,
 }
-CLOSE_REASONS = {"local": 0, "peer": 1, "reset": 3}
+
+# <err_info> of +IP ERROR: text, or its number under errMode 0 of AT+CIPCCFG
+IP_ERRORS = {"Network is already opened": 4, "Network not opened": 8, "Connection is not created": 11, "No data": 22}
 
 
 class Sim7600(SimcomSockets):
@@ -34,54 +37,53 @@ class Sim7600(SimcomSockets):
 
     MANUFACTURER = "SIMCOM INCORPORATED"
     MODEL = "SIMCOM_SIM7600G-H"
-    REVISION = "LE20B04SIM7600G22"
+    REVISION = "+CGMR: LE20B04SIM7600G22"
     BANNERS = ("*ATREADY: 1", "+CPIN: READY", "SMS DONE", "PB DONE")
     FIXED_BAUD = 115200
     DEFAULT_BEARER = True
+    LINE_LIMIT = 1024
     ACCESS_TECHNOLOGY = 7
     SOCKETS = 10
     READ_LIMIT = 1500
     PROMPT = "\r\n>"
     PARAMS: ClassVar[dict[str, Param]] = {
         **CommonCommands.PARAMS,
+        "+CMEE": Param("2", ("[012]",), "(0-2)"),
         "+CEREG": Param("0", ("[012]",), "(0-2)"),
         "+CIPMODE": Param("0", (BIT,), "(0-1)"),
         "+CIPSENDMODE": Param("0", (BIT,), "(0-1)"),
+        "+CIPHEAD": Param("1", (BIT,), "(0-1)"),
+        "+CIPSRIP": Param("1", (BIT,), "(0-1)"),
+        "+CIPTIMEOUT": Param("120000,120000,120000", (r"[0-9]{4,6}",) * 3, "(3000-120000),(3000-120000),(3000-120000)"),
         "+CIPCCFG": Param(
-            "10,0,0,1,1,0,500",
-            ("[0-9]|10", NUMBER, "0", BIT, BIT, BIT, NUMBER),
-            "(0-10),(0-1000),(0),(0-1),(0-1),(0),(500-120000)",
+            "10,0,0,1,0,0,500", ("[0-9]|10", "[0-9]{1,4}", "0", BIT, BIT, BIT, NUMBER), "(0-10),(0-1000),(0),(0-1),(0-1),(0-1),(500-120000)"
         ),
-        "+CIPTIMEOUT": Param("120000,120000,120000", ("[0-9]{4,6}",) * 3, "(3000-120000),(3000-120000),(3000-120000)"),
-        "+CIPHEAD": Param("1", (BIT,), "(0,1)"),
-        "+CIPSRIP": Param("1", (BIT,), "(0,1)"),
-        "+CSOCKSETPN": Param("1", ("[0-9]|1[0-6]",), "(1-16)"),
-        "+CSCLK": Param("0", (BIT,), "(0,1)"),
-        "+CNMP": Param("2", (NUMBER,), "(2,9,10,13,14,19,22,38,39,51,54,59,60,63,67)"),
-        "+CTZU": Param("0", (BIT,), "(0,1)"),
+        "+CSOCKSETPN": Param("1,0", ("[1-9]|1[0-6]", "0"), "(1-16)"),
+        "+CGAUTH": Param("1,0", ("[1-9]|1[0-6]", "[0-3]", ".{0,127}", ".{0,127}"), '(1-16),(0-3),"PASSWD","USER"'),
+        "+CNMP": Param("2", ("2|13|14|38|19|39|48|51|54|60|63|67",), "(2,13,14,38,19,39,48,51,54,60,63,67)"),
+        "+CTZU": Param("1", (BIT,), "(0,1)"),
+        "+CVHU": Param("0", ("[012]",), "(0-2)"),
     }
     TESTS: ClassVar[dict[str, str]] = {
         **CommonCommands.TESTS,
         "+IPR": "(0,300,600,1200,2400,4800,9600,19200,38400,57600,115200,230400,460800,921600,3000000,3200000,3686400)",
-        "+CGDCONT": '(1-24,100-179),"IP",,,(0-2),(0-4),(0-1),(0-1)',
-        "+CIPOPEN": '(0-9),("TCP","UDP")',
+        "+CGDCONT": '(1-16),"IP",,,(0-2),(0-4)',
+        "+CIPOPEN": '(0-9),"TCP"',
         "+CIPSEND": "(0-9),(1-1500)",
         "+CIPRXGET": "(0-4),(0-9),(1-1500)",
         "+CIPCLOSE": "(0-9)",
-        "+CGAUTH": '(1-16),(0-3),"PASSWORD","USER"',
+        "+CDNSGIP": '"DOMAIN NAME"',
     }
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
-        self._network = "closed"  # closed, opening, open
-        self._auth: dict[int, tuple[int, str, str]] = {}
-        self.pull = False
+        self._net = "closed"  # opening, open, or lost by the network
 
     def identity(self) -> list[str]:
         return [
             f"Manufacturer: {self.MANUFACTURER}",
             f"Model: {self.MODEL}",
-            f"Revision: {self.REVISION}",
+            f"Revision: {self.REVISION.removeprefix('+CGMR: ')}",
             f"IMEI: {self.settings.imei}",
             "+GCAP: +CGSM",
         ]
@@ -90,163 +92,149 @@ class Sim7600(SimcomSockets):
         return True
 
     def context_kinds(self) -> tuple[str, ...]:
-        return ("IP", "IPV6", "IPV4V6", "PPP")
+        return ("IP", "IPV6", "IPV4V6")
 
     def address_form(self, address: str) -> str:
         return address
 
-    # states
+    def ip_error(self, text: str) -> Refused:
+        """+IP ERROR, as errMode of AT+CIPCCFG wants it, then ERROR."""
+        return Refused(lines=(f"+IP ERROR: {text if self.number('+CIPCCFG', 3) else IP_ERRORS[text]}",))
 
-    def bearer_lost(self) -> None:
-        if self._network != "open":
-            return
-        self._network = "closed"
-        self.drop_all("bearer")
-        self.t.line("+CIPEVENT: NETWORK CLOSED UNEXPECTEDLY")
-
-    def radio_off(self) -> None:
-        self.bearer_lost()
+    # the network
 
     @at("+NETOPEN?")
-    async def _network_state(self, call: Call) -> None:
-        self.info("+NETOPEN", int(self._network == "open"))
+    async def _net_state(self, call: Call) -> None:
+        self.info("+NETOPEN", f"1,{self.number('+CIPMODE')}" if self._net == "open" else "0")
 
-    @at("+NETOPEN")
-    async def _open_network(self, call: Call) -> Done:
-        if self._network != "closed":
-            raise Refused(lines=("+IP ERROR: Network is already opened",))
-        self._network = "opening"
-        return Done(then=self._say_opened)
+    @at("+NETOPEN", "+NETOPEN=")
+    async def _net_open(self, call: Call) -> Done:
+        if self._net in ("open", "opening"):
+            raise self.ip_error("Network is already opened")
+        self._net = "opening"
+        return Done(then=self._open_net)
 
-    async def _say_opened(self) -> None:
+    async def _open_net(self) -> None:
         context = self.radio.contexts.get(self.number("+CSOCKSETPN"))
         granted = context is not None and await self.radio.grant(context.apn)
-        if self._network != "opening":
+        if self._net != "opening":
             return
-        self._network = "open" if granted else "closed"
+        self._net = "open" if granted else "closed"
         if granted and context is not None:
             context.active = True
         self.info("+NETOPEN", 0 if granted else NETWORK_FAILURE)
 
     @at("+NETCLOSE")
-    async def _close_network(self, call: Call) -> Done:
-        if self._network != "open":
-            raise Refused(lines=(f"+NETCLOSE: {NOT_OPENED}",))
-        return Done(then=self._say_closed_network)
+    async def _net_close(self, call: Call) -> Done:
+        if self._net not in ("open", "lost"):
+            raise Refused(lines=(f"+NETCLOSE: {NET_NOT_OPENED}",))
+        return Done(then=self._close_net)
 
-    async def _say_closed_network(self) -> None:
+    async def _close_net(self) -> None:
         self.drop_all("local")
         await self.board.clock.sleep(self.settings.rtt)
-        self._network = "closed"
+        self._net = "closed"
         self.info("+NETCLOSE", 0)
 
-    def _need_network(self, line: str = "+IP ERROR: Network not opened") -> None:
-        if self._network != "open":
-            raise Refused(lines=(line,))
+    def bearer_lost(self) -> None:
+        if self._net == "open":
+            self.drop_all("bearer")
+            self._net = "lost"
+            self.t.line("+CIPEVENT: NETWORK CLOSED UNEXPECTEDLY")
+        elif self._net == "opening":
+            self._net = "closed"
+            self.info("+NETOPEN", NETWORK_FAILURE)
+
+    def radio_off(self) -> None:
+        self.bearer_lost()
 
     @at("+IPADDR")
     async def _own_address(self, call: Call) -> None:
-        self._need_network()
+        if self._net != "open":
+            raise self.ip_error("Network not opened")
         self.info("+IPADDR", OWN_ADDRESS)
 
-    @at("+CIPMODE=")
-    async def _set_mode(self, call: Call) -> None:
-        if self._network != "closed":
-            raise Refused
-        self.store(call)
-
-    @at("+CEREG?")
-    async def _eps_registration(self, call: Call) -> None:
-        self.info("+CEREG", f"{self.value('+CEREG')},{self.registration('+CEREG', self.radio.attached)}")
-
-    @at("+CGCONTRDP", "+CGCONTRDP=")
-    async def _context_details(self, call: Call) -> None:
-        wanted = [call.number(0, 1, 16)] if len(call) else sorted(self.radio.contexts)
-        for cid in wanted:
-            details = self.primary_context(cid)
-            if details is not None:
-                self.info("+CGCONTRDP", details)
-
-    @at("+CGAUTH=")
-    async def _set_auth(self, call: Call) -> None:
-        cid, kind = call.number(0, 1, 16), call.number(1, 0, 3, 0)
-        if kind and not call.has(2):
-            raise Refused
-        self._auth[cid] = (kind, call.word(2, ""), call.word(3, ""))
-
-    @at("+CGAUTH?")
-    async def _show_auth(self, call: Call) -> None:
-        for cid, (kind, _, user) in sorted(self._auth.items()):
-            self.info("+CGAUTH", f'{cid},{kind},"{user}"')
+    @at("+CDNSGIP=")
+    async def _resolve(self, call: Call) -> None:
+        host = call.word(0)
+        address = await self.board.air.resolve(host) if self._net == "open" else None
+        if address is None:
+            raise Refused(lines=(f"+CDNSGIP: 0,{DNS_FAILED if self._net == 'open' else NET_NOT_OPENED}",))
+        self.info("+CDNSGIP", f'1,"{host}","{address}"')
 
     # connections
 
     @at("+CIPOPEN?")
     async def _connections(self, call: Call) -> None:
         for slot in self.slots:
-            self.info("+CIPOPEN", f'{slot.number},"TCP","{slot.address}",{slot.port},-1' if slot.open else f"{slot.number}")
+            tail = f',"TCP","{slot.address}",{slot.port},-1' if slot.open else ""
+            self.info("+CIPOPEN", f"{slot.number}{tail}")
 
     @at("+CIPOPEN=")
     async def _open(self, call: Call) -> Done:
         slot, index = self.slot(call)
         kind, host, port = call.word(index).upper(), call.word(index + 1), call.number(index + 2, 1, 65535)
-        if kind != "TCP" or not call.args[index].quoted or not call.args[index + 1].quoted:
-            raise Refused
-        self._need_network(f"+CIPOPEN: {slot.number},{NOT_OPENED}")
-        if slot.state in ("CONNECTING", "CONNECTED"):
-            raise Refused(lines=(f"+CIPOPEN: {slot.number},{NOT_SUPPORTED}",))
+        if self._net != "open":
+            raise self._refuse_open(slot, NET_NOT_OPENED)
+        if kind != "TCP" or slot.state in ("CONNECTING", "CONNECTED"):
+            raise self._refuse_open(slot, NOT_SUPPORTED)
         if self.number("+CIPMODE"):
             return await self._open_transparent(slot, host, port)
-        return Done(then=partial(self._say_open, slot, host, port))
+        return Done(then=partial(self._connect, slot, host, port))
 
-    async def _say_open(self, slot: Slot, host: str, port: int) -> None:
+    def _refuse_open(self, slot: Slot, error: int) -> Refused:
+        return Refused(lines=(f"+CIPOPEN: {slot.number},{error}",))
+
+    async def _connect(self, slot: Slot, host: str, port: int) -> None:
         opened = await self.dial(slot, host, port, self.number("+CIPTIMEOUT", 1) / 1000)
         if opened is None:
             return
-        if opened is not Opened.OK:
-            slot.clear()
         self.info("+CIPOPEN", f"{slot.number},{OPEN_ERRORS[opened]}")
         if slot.air is not None:
             slot.air.attach(slot)
 
     async def _open_transparent(self, slot: Slot, host: str, port: int) -> Done:
-        if slot.number:
-            raise Refused(lines=(f"+CIPOPEN: {slot.number},{WRONG_PARAMETER}",))
+        if slot.number != 0:
+            raise self._refuse_open(slot, NOT_SUPPORTED)
         opened = await self.dial(slot, host, port, self.number("+CIPTIMEOUT", 1) / 1000)
-        if opened is not Opened.OK or slot.air is None:
+        if opened is Opened.OK and slot.air is not None:
+            self.online = slot
+            slot.air.attach(slot)
+            await self.stay_online(slot, self._connected())
+        else:
             self.t.result("CONNECT FAIL")
-            return NO_RESULT
-        self.online = slot
-        slot.air.attach(slot)
-        await self.stay_online(slot, f"CONNECT {self.board.uart.fixed_baud or 115200}")
         return NO_RESULT
+
+    def _connected(self) -> str:
+        return f"CONNECT {self.board.uart.fixed_baud or 115200}"
 
     async def resume_data(self) -> bool:
         slot = self.slots[0]
         if not self.number("+CIPMODE") or not slot.open:
             return False
-        await self.stay_online(slot, f"CONNECT {self.board.uart.fixed_baud or 115200}")
+        await self.stay_online(slot, self._connected())
         return True
 
     def say_closed(self, slot: Slot, by: str) -> None:
-        self.info("+IPCLOSE", f"{slot.number},{CLOSE_REASONS.get(by, 1)}")
+        self.info("+IPCLOSE", f"{slot.number},{1 if by == 'peer' else 3}")
 
     @at("+CIPCLOSE?")
-    async def _open_sockets(self, call: Call) -> None:
+    async def _states(self, call: Call) -> None:
         self.info("+CIPCLOSE", ",".join(str(int(slot.open)) for slot in self.slots))
 
     @at("+CIPCLOSE=")
     async def _close(self, call: Call) -> Done:
         slot, _ = self.slot(call)
         if not slot.open or slot.air is None:
-            slot.clear()
-            raise Refused(lines=(f"+CIPCLOSE: {slot.number},{NOT_SUPPORTED if self._network == 'open' else NOT_OPENED}",))
+            raise Refused(lines=(f"+CIPCLOSE: {slot.number},{NOT_SUPPORTED if self._net == 'open' else NET_NOT_OPENED}",))
         slot.air.close()
+        slot.clear()
         return Done(then=partial(self._say_close, slot))
 
     async def _say_close(self, slot: Slot) -> None:
         await self.board.clock.sleep(self.settings.rtt)
-        slot.clear()
+        if self.number("+CIPMODE"):
+            self.t.line("CLOSED")
         self.info("+CIPCLOSE", f"{slot.number},0")
 
     # sending
@@ -254,64 +242,87 @@ class Sim7600(SimcomSockets):
     @at("+CIPSEND=")
     async def _send(self, call: Call) -> Done:
         slot, index = self.slot(call)
-        if call.has(index) and call.number(index, 0, 99999) not in range(1, MOST_SENT + 1):
-            raise Refused(lines=(f"+CIPERROR: {WRONG_PARAMETER}",))
-        self._need_network(f"+CIPERROR: {NOT_OPENED}")
+        size = self._size(call, index)
+        if self._net != "open":
+            raise self._send_error(NET_NOT_OPENED)
         if not slot.open:
-            raise Refused(lines=(f"+CIPERROR: {NOT_SUPPORTED}",))
+            raise self._send_error(NOT_SUPPORTED)
         await self.prompt(self.PROMPT)
-        if call.has(index):
-            data: bytes | None = await self.payload(call.number(index, 1, MOST_SENT))
+        if size:
+            data: bytes | None = await self.payload(size)
         else:
             data = await self.t.until_ctrl_z(MOST_SENT)
-            await self.board.clock.sleep(self.settings.accept_delay)
         if data is None:
-            raise Refused
-        taken = self._take(slot, data)
-        return Done(then=partial(self._say_sent, slot, len(data), taken))
+            raise Refused  # ESC: nothing was sent
+        return await self._transmit(slot, data)
 
-    def _take(self, slot: Slot, data: bytes) -> int:
-        """How many bytes the buffer took; -1 when the connection is lost."""
-        fault = self.board.faults.on_send()
-        if slot.air is None or not slot.open:
-            return -1
-        if fault is False:
+    def _size(self, call: Call, index: int) -> int:
+        """0 where the length was left out: up to Ctrl-Z."""
+        if not call.has(index):
+            if len(call) <= index:
+                raise Refused
             return 0
-        taken = slot.air.send(data[: self.board.faults.take_limit(len(data))])
-        return 0 if fault else taken
+        size = call.number(index, 1, 99999)
+        if size > MOST_SENT:
+            raise self._send_error(WRONG_PARAMETER)
+        return size
 
-    async def _say_sent(self, slot: Slot, size: int, taken: int) -> None:
-        if self.number("+CIPSENDMODE") and taken > 0 and slot.air is not None and not await slot.air.all_acked(ACK_TIMEOUT_S):
-            taken = -1
-        self.info("+CIPSEND", f"{slot.number},{size},{taken}")
+    def _send_error(self, error: int) -> Refused:
+        return Refused(lines=(f"+CIPERROR: {error}",))
+
+    async def _transmit(self, slot: Slot, data: bytes) -> Done:
+        fault = self.board.faults.on_send()
+        if fault is not None:
+            if fault and slot.air is not None:
+                slot.air.send(data)
+            raise self._send_error(NETWORK_FAILURE)
+        confirmed = -1
+        if slot.air is not None and slot.air.open:
+            confirmed = slot.air.send(data[: self.board.faults.take_limit(len(data))])
+        return Done(then=partial(self._confirm, slot, len(data), confirmed))
+
+    async def _confirm(self, slot: Slot, asked: int, confirmed: int) -> None:
+        air = slot.air
+        if confirmed > 0 and air is not None and self.number("+CIPSENDMODE") and not await air.all_acked(ACK_TIMEOUT_S):
+            confirmed = -1
+        self.info("+CIPSEND", f"{slot.number},{asked},{confirmed}")
 
     # reading
 
     def nothing_to_read(self, call: Call, slot: Slot) -> None:
-        if slot.air is None:
-            raise Refused(lines=("+IP ERROR: No connection",) if self._network == "open" else ("+IP ERROR: Network not opened",))
-        raise Refused(lines=("+IP ERROR: No data",))
+        raise self.ip_error("No data")
 
     def reading_ends(self) -> str:
-        return ""
+        return "\r\n"
 
     def push(self, slot: Slot, data: bytes) -> None:
-        """RECV FROM and +IPD without comma; both can be switched off, and then bytes come with no frame at all."""
-        if self.number("+CIPSRIP"):
-            self.t.raw(f"\r\nRECV FROM:{slot.address}:{slot.port}\r\n".encode())
-        head = f"+IPD{len(data)}\r\n".encode() if self.number("+CIPHEAD") else b""
-        self.t.raw((b"" if self.number("+CIPSRIP") else b"\r\n") + head + data)
+        """RECV FROM and +IPD, or +RECEIVE under header type 1 of AT+CIPCCFG."""
+        if self.number("+CIPCCFG", 4):
+            self.t.raw(f"\r\n+RECEIVE,{slot.number},{len(data)}\r\n".encode() + data)
+            return
+        sender = f"\r\nRECV FROM:{slot.address}:{slot.port}" if self.number("+CIPSRIP") else ""
+        header = f"\r\n+IPD{len(data)}" if self.number("+CIPHEAD") else ""
+        end = "\r\n" if sender or header else ""
+        self.t.raw(f"{sender}{header}{end}".encode() + data)
 
-    # names, identity, power
+    def counters(self, slot: Slot) -> str:
+        if slot.air is None:
+            raise self.ip_error("Connection is not created")
+        return super().counters(slot)
 
-    @at("+CDNSGIP=")
-    async def _resolve(self, call: Call) -> None:
-        self._need_network(f"+CDNSGIP: 0,{NOT_OPENED}")
-        host = call.word(0)
-        address = await self.board.air.resolve(host)
-        if address is None:
-            raise Refused(lines=("+CDNSGIP: 0,8",))
-        self.info("+CDNSGIP", f'1,"{host}","{address}"')
+    # beside the sockets
+
+    @at("+CEREG?")
+    async def _eps_registration(self, call: Call) -> None:
+        self.info("+CEREG", f"{self.value('+CEREG')},{self.registration('+CEREG', self.radio.attached)}")
+
+    @at("+CGCONTRDP", "+CGCONTRDP=")
+    async def _context_parameters(self, call: Call) -> None:
+        wanted = [call.number(0, 1, 16)] if len(call) else sorted(self.radio.contexts)
+        for cid in wanted:
+            values = self.primary_context(cid)
+            if values is not None:
+                self.info("+CGCONTRDP", values)
 
     @at("+CICCID")
     async def _iccid(self, call: Call) -> None:
@@ -320,18 +331,14 @@ class Sim7600(SimcomSockets):
 
     @at("+CPSI?")
     async def _system(self, call: Call) -> None:
-        plmn = self.settings.plmn
-        there = f"LTE,Online,{plmn[:3]}-{plmn[3:]},0x1A2B,29613077,310,EUTRAN-BAND12,5035,3,3,-94,-872,-584,12"
-        self.info("+CPSI", there if self.radio.registered else "NO SERVICE,Online")
+        plmn = f"{self.settings.plmn[:3]}-{self.settings.plmn[3:]}"
+        there = f"LTE,Online,{plmn},0x1A2B,29611493,310,EUTRAN-BAND4,2300,4,4,-98,-935,-637,15"
+        self.info("+CPSI", there if self.radio.attached else "NO SERVICE,Online")
 
-    @at("+SPIC")
-    async def _pin_tries(self, call: Call) -> None:
-        self.info("+SPIC", f"{self.radio.pin_attempts},10,0,10")
+    @at("+CNSMOD?")
+    async def _system_mode(self, call: Call) -> None:
+        self.info("+CNSMOD", "0,8" if self.radio.attached else "0,0")
 
-    @at("+CRESET")
+    @at("+CRESET", "+CPOF")
     async def _reset(self, call: Call) -> Done:
-        return Done(then=self._restart)
-
-    @at("+CPOF")
-    async def _power_off(self, call: Call) -> Done:
         return Done(then=self._restart)
