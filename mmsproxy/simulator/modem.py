@@ -1,14 +1,14 @@
-"""A cellular modem on a pseudo-terminal, for drivers that nobody here wrote, with real TCP connections behind it.
+"""A simulated cellular modem on a pseudo-terminal: the parts put together, powered on, restarted, unplugged.
 
-Law: this file is the modem's power: it wires line, parser, radio and dialect, boots and restarts them, and can be unplugged. What the
-modem says stands in its dialect's file; what goes wrong on purpose stands in `faults`. It behaves as the makers' manuals say, not as our
-own driver expects, and shares no code with that driver.
+Law: this module wires and owns the life cycle; what a modem says is the dialect's, what the network does is the air's. A modem stays
+powered and keeps its state when the host closes the port. Everything runs on the event loop that called `start`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,185 +27,181 @@ from mmsproxy.simulator.uart import Uart
 from mmsproxy.simulator.wire_ledger import Wire
 
 DIALECTS: dict[str, type[Dialect]] = {"sim800": Sim800, "sim7600": Sim7600}
+BANNER_GAP_S = 0.05  # between two lines that a booting modem says by itself
+AUTOBAUD_SILENT = ("RDY", "+CFUN: 1")  # not said before the rate is known (arduino-sim808 23)
 
 
 class SimulatedModem:
-    """One modem. `hosts` maps NAME or NAME:PORT to a listener on loopback ("127.0.0.1:8080" or a pair); nothing else can be reached.
+    """One modem.
 
-    faults   what shall go wrong
-    wire     what left and came through each TCP connection
+    settings  what it is made of
+    hosts     the only hosts that its network reaches: NAME or NAME:PORT -> a listener on loopback
+    link      path of a symlink to the pty, that survives `unplug` and `replug`
+    faults    what goes wrong on purpose; may be filled while it runs
+    wire      what left and came through each TCP connection
     """
 
-    def __init__(self, settings: ModemSettings, *, hosts: Mapping[str, str | Target] | None = None, link: str | Path | None = None) -> None:
-        """Raises ConfigError for a dialect or host that cannot be."""
-        if settings.dialect not in DIALECTS:
-            raise ConfigError((f"dialect {settings.dialect} - must be one of {', '.join(DIALECTS)}",))
-        self.settings = settings
-        self.faults = Faults()
-        self.wire = Wire(keep_bytes=settings.record)
+    def __init__(
+        self,
+        settings: ModemSettings | None = None,
+        hosts: Mapping[str, str | Target] | None = None,
+        link: str | Path | None = None,
+    ) -> None:
+        """Raises ConfigError for an unknown dialect or a host that is not on loopback."""
+        self.settings = settings or ModemSettings()
+        if self.settings.dialect not in DIALECTS:
+            raise ConfigError((f"dialect {self.settings.dialect!r} - the simulator speaks {', '.join(sorted(DIALECTS))}",))
         self._hosts = Hosts(hosts or {})
         self._link = Path(link) if link is not None else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._saved: dict[str, str] = {}
-        self._clock: Clock | None = None
-        self._uart: Uart | None = None
-        self._air: Air | None = None
-        self._board: Board | None = None
+        self._terminal: Terminal | None = None
         self._dialect: Dialect | None = None
+        self._air: Air | None = None
+        self.faults = Faults()
+        self.wire = Wire(keep_bytes=self.settings.record)
 
     @property
     def path(self) -> str:
-        """What a host opens. Changes with `replug` unless there is a symlink."""
-        assert self._uart is not None, "not started"
+        """What a driver opens."""
         return self._uart.path
 
     @property
+    def dialect(self) -> Dialect:
+        """The model as it runs now; a restart makes a new one. Not before `start`."""
+        assert self._dialect is not None
+        return self._dialect
+
+    @property
     def lost_bytes(self) -> int:
-        """Bytes that a line without flow control has lost so far."""
-        return self._uart.lost if self._uart is not None else 0
+        """Bytes that the serial line has dropped so far."""
+        return self._uart.lost
 
     async def start(self) -> None:
-        """Powers up: it answers at once, as a modem that was on before its host. Raises PortError."""
+        """The pty is there and the modem is past its boot. Raises PortError when the symlink cannot be made."""
         self._clock = Clock()
-        self._uart = Uart(self._clock, self.faults, self.settings.line_rate, self._link, self._heard, self._backlog)
-        self._air = Air(self.settings, self._clock, self.faults, self._hosts, self.wire)
+        self._uart = Uart(self._clock, self.faults, self.settings.line_rate, self._link, self._deliver, self._backlog)
         try:
             self._uart.plug()
         except BaseException:
             self._clock.close()
             raise
-        self._power_up()
+        self._power_on()
 
     async def stop(self) -> None:
-        """Closes the pty and all connections, removes the symlink. May be called twice."""
-        if self._clock is None or self._uart is None:
-            return
-        await self._power_down("local")
-        self._uart.unplug()
+        """The pty and the symlink are gone. May be called twice."""
+        tasks = list(self._tasks)
+        self._power_off()
+        if self._uart.plugged:
+            self._uart.unplug()
         self._clock.close()
-        self._clock = None
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> SimulatedModem:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # what happens to modems
+
+    def restart(self, said: tuple[str, ...] = ()) -> None:
+        """Power is lost and comes back: connections, contexts and unsaved settings are gone; the banners come after the boot time."""
+        self._power_off()
+        self._uart.reset()
+        for line in said:
+            self._uart.write(f"\r\n{line}\r\n".encode())
+        self._task(self._boot())
 
     def unplug(self) -> None:
-        """Pulls the cable: the pty is closed and the modem has no power."""
-        if self._uart is None or not self._uart.plugged:
-            return
-        self._cut_power("unplugged")
+        """The port is gone and the modem without power."""
+        self._power_off()
         self._uart.unplug()
 
     def replug(self) -> None:
-        """A new pty at the same symlink; the modem boots."""
-        if self._uart is not None and not self._uart.plugged:
-            self._uart.plug()
-            self._boot()
-
-    def restart(self) -> None:
-        """A restart or brown-out: what was set is lost, connections are reset, the banners follow."""
-        if self._uart is None or not self._uart.plugged:
-            return
-        self._cut_power("restarted")
-        self._uart.reset()
-        self._boot()
+        """A new pty behind the same symlink, and a boot."""
+        self._uart.plug()
+        self._task(self._boot())
 
     def drop_bearer(self) -> None:
         """The network takes the PDP context away."""
-        if self._dialect is not None and self._board is not None:
-            self._board.radio.contexts_down()
-            self._dialect.bearer_lost()
+        self.dialect.radio.detach()
+        self.dialect.bearer_lost()
+        if self.settings.attached:
+            self.dialect.radio.set_coverage(True)
+
+    def lose_sim(self) -> None:
+        """The SIM is taken out."""
+        self.dialect.radio.remove_sim()
+        self.dialect.bearer_lost()
+        self.dialect.t.line("+CPIN: NOT READY")
 
     def lose_coverage(self) -> None:
-        """The network is gone: registration and bearer with it."""
-        if self._dialect is not None and self._board is not None:
-            self._board.radio.set_coverage(False)
-            self._dialect.bearer_lost()
+        self.dialect.radio.set_coverage(False)
+        self.dialect.bearer_lost()
 
     def regain_coverage(self) -> None:
-        if self._board is not None:
-            self._board.radio.set_coverage(True)
+        self.dialect.radio.set_coverage(True)
 
-    def remove_sim(self) -> None:
-        if self._dialect is not None and self._board is not None:
-            self._board.radio.remove_sim()
-            self._dialect.bearer_lost()
-            self._board.terminal.line("+CPIN: NOT READY")
+    def say(self, line: str) -> None:
+        """A URC, now."""
+        self.dialect.t.line(line)
 
-    def say(self, text: str) -> None:
-        """An unsolicited line."""
-        if self._board is not None:
-            self._board.terminal.line(text)
+    # life cycle
 
-    def say_bytes(self, data: bytes) -> None:
-        """Raw bytes on the line: noise, a brown-out's burst."""
-        if self._uart is not None:
-            self._uart.write(data)
+    async def _boot(self) -> None:
+        await self._clock.sleep(self.settings.boot)
+        self._power_on()
+        silent = AUTOBAUD_SILENT if not self._uart.fixed_baud else ()
+        for line in self.dialect.BANNERS:
+            if line not in silent and (line != "+CPIN: READY" or not self.dialect.radio.pin_wanted):
+                self.dialect.t.line(line)
+                await self._clock.sleep(BANNER_GAP_S)
+        self.dialect.booted()
 
-    # power
-
-    def _boot(self) -> None:
-        self._spawn(self._boot_slowly())
-
-    async def _boot_slowly(self) -> None:
-        """Deaf while booting; the banners come spread over the boot time."""
-        assert self._clock is not None
-        assert self._uart is not None
-        dialect = DIALECTS[self.settings.dialect]
-        baud = int(self._saved.get("baud", dialect.FIXED_BAUD))
-        banners = dialect.BANNERS if baud else dialect.BANNERS[1:]  # with autobaud RDY is not printed
-        start = self._clock.time()
-        for index, banner in enumerate(banners, 1):
-            await self._clock.sleep_until(start + self.settings.boot * index / len(banners))
-            if index == len(banners):
-                self._power_up()
-            if self.settings.pin is None or "CPIN" not in banner:
-                self._uart.write(f"\r\n{banner}\r\n".encode())
-            else:
-                self._uart.write(b"\r\n+CPIN: SIM PIN\r\n")
-
-    def _power_up(self) -> None:
-        assert self._clock is not None
-        assert self._uart is not None
-        assert self._air is not None
-        dialect = DIALECTS[self.settings.dialect]
-        self._uart.set_baud(int(self._saved.get("baud", dialect.FIXED_BAUD)))
-        terminal = Terminal(self._uart, self._clock, self.faults, dialect.LINE_LIMIT)
-        terminal.echo = self._saved.get("echo", "1") == "1"
-        radio = Radio(self.settings, self._clock, default_bearer=dialect.DEFAULT_BEARER)
-        self._board = Board(
-            self.settings, self._clock, self.faults, self._air, self._uart, terminal, radio, self._spawn, self.restart, self._saved
+    def _power_on(self) -> None:
+        kind = DIALECTS[self.settings.dialect]
+        self._uart.set_baud(int(self._saved.get("baud", kind.FIXED_BAUD)))
+        self._air = Air(self.settings, self._clock, self.faults, self._hosts, self.wire)
+        self._terminal = Terminal(self._uart, self._clock, self.faults, kind.LINE_LIMIT)
+        self._terminal.echo = bool(int(self._saved.get("echo", "1")))
+        board = Board(
+            settings=self.settings,
+            clock=self._clock,
+            faults=self.faults,
+            air=self._air,
+            uart=self._uart,
+            terminal=self._terminal,
+            radio=Radio(self.settings, self._clock, default_bearer=kind.DEFAULT_BEARER),
+            spawn=self._task,
+            restart=self.restart,
+            saved=self._saved,
         )
-        self._dialect = dialect(self._board)
-        self._spawn(Interpreter(self._board, self._dialect).run())
+        self._dialect = kind(board)
+        self._task(Interpreter(board, self._dialect).run())
 
-    def _cut_power(self, by: str) -> None:
-        self._board = self._dialect = None
-        if self._air is not None:
-            self._air.drop(by)
+    def _power_off(self) -> None:
         for task in self._tasks:
             task.cancel()
+        self._tasks.clear()
+        if self._air is not None:
+            self._air.drop("fault")
+        self._terminal = None
 
-    async def _power_down(self, by: str) -> None:
-        tasks = list(self._tasks)
-        self._cut_power(by)
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # aborted transports report their end in the next turn
-
-    def _spawn(self, script: Coroutine[Any, Any, None]) -> None:
+    def _task(self, script: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(script)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._ended)
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            error = task.exception()
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "the simulated modem's script failed", "exception": error, "task": task}
-            )
+        with suppress(asyncio.CancelledError):
+            task.result()
 
-    # the line
-
-    def _heard(self, data: bytes) -> None:
-        if self._board is not None:
-            self._board.terminal.feed(data)
+    def _deliver(self, data: bytes) -> None:
+        if self._terminal is not None:
+            self._terminal.feed(data)
 
     def _backlog(self) -> int:
-        return self._board.terminal.backlog if self._board is not None else 0
+        return self._terminal.backlog if self._terminal is not None else 0
