@@ -7,6 +7,7 @@ are views into the buffer. Rule 4: the work is bounded by MAX_ITEMS whatever the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from mmsproxy.errors import PduError
@@ -61,7 +62,7 @@ class Reader:
             if slot.repeated and slot.attr in values:
                 values[slot.attr] = tuple(values[slot.attr])
         parts, body_stop = self._body(form, values, pos)
-        self._check(form, values, entries)
+        self._check(form, values, entries, {header.key for header in extra} if extra else ())
         made: dict[str, Any] = {**form.blank, **values}
         if form.row is None:
             made["number"] = number
@@ -169,12 +170,12 @@ class Reader:
         entries.append((None, header, pos, stop))
         return stop
 
-    def _check(self, form: Form, values: dict[str, Any], entries: list[Entry]) -> None:
-        """ENC 7: the order of the first three, and the headers that must be there (ENC 6)."""
+    def _check(self, form: Form, values: dict[str, Any], entries: list[Entry], there: Collection[int | str]) -> None:
+        """ENC 7: the order of the first three, and the headers that must be there (ENC 6), readable or not (`there`)."""
         row = form.row
         if row is not None:
             for attr in row.mandatory:
-                if attr not in values:
+                if attr not in values and form.by_attr[attr].key not in there:
                     self._flaw("mandatory-header-missing", self.end, form.by_attr[attr].name)
             if row.any_of and not any(attr in values for attr in row.any_of):
                 self._flaw("mandatory-header-missing", self.end, "To")
@@ -218,7 +219,7 @@ class Reader:
         if count > MAX_PARTS:
             raise fault("too-many-parts", pos)
         if not count and not content_type.media.lower().endswith((".mixed", ".*")):
-            self.flaw("multipart-empty", pos)
+            self._flaw("multipart-empty", pos, "body")
         parts: list[Part] = []
         for index in range(count):
             seen = len(found)
