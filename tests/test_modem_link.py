@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mmsproxy import modem_link
+from mmsproxy.at.dialect import Ask
 from mmsproxy.errors import (
     AtError,
     AtTimeout,
@@ -178,7 +179,7 @@ class Peer:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests wait for nothing that a person would wait for."""
-    monkeypatch.setattr(modem_link, "BACK_OFF", (0.05,))
+    monkeypatch.setattr(modem_link, "BACK_OFF", (0.02,))
 
 
 @pytest.fixture
@@ -597,7 +598,7 @@ async def test_the_last_words_of_a_boot_do_not_fail_a_message(link: ModemLink, p
 
 
 async def test_a_modem_that_falls_silent_is_found_out_and_comes_back(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmsproxy.modem_channel.WAKE_TIMEOUT", 0.05)
+    monkeypatch.setattr("mmsproxy.modem_channel._PROBE", Ask(b"AT", timeout=0.05, probe=True))
     monkeypatch.setattr("mmsproxy.at.sim7600.RESULT_TIMEOUT", 0.1)
     stream = await opened(link)
 
@@ -641,6 +642,7 @@ async def test_the_pin_is_entered_once(peer: Peer, fast: None) -> None:
 
 async def test_no_network_is_told_while_it_is_searched(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 2)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.1)
     for name in (b"CEREG", b"CGREG", b"CREG"):
         peer.override[b"AT+" + name] = b"\r\n+%s: 0,3\r\n\r\nOK\r\n" % name
     await link.start()
@@ -714,8 +716,12 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Channel, "_reply", quick)
     monkeypatch.setattr("mmsproxy.at.sim7600.HTTP_PAUSE", 0.01)
-    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 1)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 2)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.01)
     monkeypatch.setattr("mmsproxy.at.delivery.PATIENCE", 0.2)
+    monkeypatch.setattr("mmsproxy.at.startup.SETTLE", 0.005)
+    monkeypatch.setattr("mmsproxy.modem_channel.SETTLE", 0.005)
+    monkeypatch.setattr("mmsproxy.modem_stream.POLL", 0.05)
     monkeypatch.setattr("mmsproxy.modem_channel.GRACE", 0.02)
 
 

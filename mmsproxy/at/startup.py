@@ -17,13 +17,14 @@ from mmsproxy.errors import AtTimeout, BearerError, RegistrationError, SimError
 WAKE_TRIES = 10
 WAKE_TIMEOUT = 0.3  # seconds (modems.md 5.3, rung 1)
 SETTLE = 0.1  # seconds of listening after an OK that may belong to an earlier AT
-REGISTER_POLLS = 60  # one a second (modems.md 5.3, rung 4)
+REGISTER_POLLS = 60  # in 60 s (modems.md 5.3, rung 4)
+REGISTER_PAUSE = 1.0  # seconds between two of them
 ATTACH_TIMEOUT = 60.0
 FULL_PIN_TRIES = 3  # 3GPP TS 31.101 9.5.1: what the counter shows after the PIN was right
 
 _REGISTERED = {1, 5, 9, 10}  # home, roaming, and both with "CSFB not preferred" (27.007 7.2)
 _DENIED = 3
-_NAME = re.compile(r"^(\+CGM[IMR]: ?|Manufacturer: ?|Model: ?|Revision: ?)", re.IGNORECASE)
+_NAME = re.compile(r"^(?:\+CGM[IMR]: ?|Manufacturer: ?|Model: ?|Revision: ?)+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def register() -> Script[None]:
             break
         if poll == 0:
             yield Tell("waiting for the network: " + ("denied so far" if _DENIED in states else "searching"))
-        yield Pause(1.0)
+        yield Pause(REGISTER_PAUSE)
     else:
         raise RegistrationError(
             "the network denies registration" if _DENIED in states else "no network found",
