@@ -170,8 +170,8 @@ def _merge(
     if in_pdu and "content_type" not in plan.done and holder.content_type is not None:
         _write_one(by_attr["content_type"], holder.content_type, out)
     out += late
-    if closing and out == b"".join(raws) and not (in_pdu and holder.parts):
-        out.pop()
+    if closing and out.endswith(raws[-1]) and not (in_pdu and holder.parts):
+        out.pop()  # it still stands last
 
 
 def _open_end(wire: Wire, table: tuple[Slot | None, ...]) -> bytes:
@@ -273,7 +273,8 @@ class _Queue:
 
 
 def _write_one(slot: Slot, value: Any, out: bytearray) -> None:
-    out.append(slot.key)
+    if slot.key:
+        out.append(slot.key)
     _write_value(slot, value, out)
 
 
