@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mmsproxy.errors import PduError
 from mmsproxy.wire.forms import MESSAGE_TYPE_SLOT, PART_ORDER, PART_TABLE, Form, Slot, form_of
-from mmsproxy.wire.model import Header, Part, PartHeader, Pdu, Wire
+from mmsproxy.wire.model import Header, Part, Pdu, Wire
 from mmsproxy.wsp.choices import OPAQUE
 from mmsproxy.wsp.integers import UINTVAR
 from mmsproxy.wsp.leaf import Lenient, fault, with_type_checked
@@ -60,6 +60,13 @@ def _body(pdu: Pdu, out: list[Piece]) -> None:
         out.append(pdu.parts[0].data)
     if pdu.wire is not None and pdu.wire.body_stop < pdu.wire.stop:
         out.append(memoryview(pdu.wire.source)[pdu.wire.body_stop : pdu.wire.stop])
+
+
+def multipart_pieces(parts: Iterable[Part]) -> list[Piece]:
+    """A multipart body as a list of octets, as `pieces`. Raises PduError."""
+    out: list[Piece] = []
+    _multipart(parts, out)
+    return out
 
 
 def _multipart(parts: Iterable[Part], out: list[Piece]) -> None:
@@ -351,4 +358,4 @@ def chunks(pdu: Pdu) -> Iterator[bytes | memoryview]:
         yield bytes(head)
 
 
-__all__ = ["PartHeader", "canonical", "chunks", "pieces"]
+__all__ = ["canonical", "chunks", "multipart_pieces", "pieces"]

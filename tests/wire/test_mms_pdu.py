@@ -21,6 +21,7 @@ from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.forms import FORMS
 from mmsproxy.wire.mms_pdu import (
     MMS_PDU,
+    MULTIPART,
     Absolute,
     AcknowledgeInd,
     Address,
@@ -517,6 +518,18 @@ def test_the_driver_is_a_construct() -> None:
     assert MMS_PDU.build(EXAMPLE) == octets
     push = construct.Struct("tid" / construct.Byte, "pdu" / MMS_PDU)
     assert push.parse(b"\x07" + octets).pdu == EXAMPLE
+
+
+def test_a_multipart_alone_is_a_grammar() -> None:
+    body = b"\x01\x01\x02\x83hi"
+    (part,) = MULTIPART.parse(body)
+    assert (part.content_type, bytes(part.data)) == (ContentType("text/plain"), b"hi")
+    assert MULTIPART.build((part,)) == body
+    assert MULTIPART.build(nested(3).parts) == encode(nested(3)).split(b"\x84\xa3", 1)[1]
+    assert {type(leaf).__name__ for leaf in MULTIPART.inner()} >= {"UIntVar", "ContentTypeValue"}
+    with pytest.raises(PduError) as caught:
+        MULTIPART.parse(b"\x01\x01\x8f\xff\xff\x7f\x83hi")
+    assert (caught.value.rule, caught.value.path) == ("part-beyond-data", "parts[0]")
 
 
 def test_chunks_of_a_small_pdu_are_one() -> None:
