@@ -22,9 +22,9 @@ from mmsproxy.at.rules import Urc
 from mmsproxy.errors import AtStringError, ConnectError, LinkError, LinkLost, MmsproxyError
 from mmsproxy.events import BearerUp, Bus, LineLost, LineOnline
 from mmsproxy.link import LinkState, LinkStatus, Stream, Tap
-from mmsproxy.modem_channel import Channel, again, restart_of
-from mmsproxy.modem_stream import ModemStream
-from mmsproxy.serial_port import SerialPort
+from mmsproxy.modem.channel import Channel, again, restart_of
+from mmsproxy.modem.serial_port import SerialPort
+from mmsproxy.modem.stream import ModemStream
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -80,6 +80,8 @@ class ModemLink:
         self._state = LinkState(LinkStatus.DOWN, "not started")
         self._settled = asyncio.Event()  # set while the state is not STARTING
         self._settled.set()
+        self._hurry = asyncio.Event()  # set by a message that waits while the owner rests
+        self._tried = asyncio.Event()  # set whenever a try of the owner has come to something
         self._fault: LinkError | None = None
         self._owner: asyncio.Task[None] | None = None
         self._port: SerialPort | None = None
@@ -115,11 +117,14 @@ class ModemLink:
             owner.cancel()
             await asyncio.gather(owner, return_exceptions=True)
         self._fail_all(LinkLost("the link was stopped"))
+        self._tried.set()
         self._enter(LinkStatus.DOWN, "stopped")
         await asyncio.gather(*self._closers, return_exceptions=True)
         await self._close_port()
 
     async def ready(self) -> None:
+        if self._state.status is LinkStatus.DOWN and self._owner is not None:
+            await self._try_now()
         await self._settled.wait()
         dialect = self._online()
         started = asyncio.get_running_loop().time()
@@ -140,6 +145,12 @@ class ModemLink:
                 raise ConnectError(f"{host!r} is no host to connect to", cure=error.cure) from error
             raise
         return stream
+
+    async def _try_now(self) -> None:
+        """A message waits: the owner need not sit out its back-off. Returns when that try has come to something."""
+        self._tried.clear()
+        self._hurry.set()
+        await self._tried.wait()
 
     # -- handing scripts to the owner -------------------------------------------------------------------------------------------
 
@@ -186,7 +197,17 @@ class ModemLink:
                 self._lost(LinkError(f"internal error: {error!r}"))
             if not self._port_is_alive():
                 await self._close_port()
-            await asyncio.sleep(next(waits))
+            await self._rest(next(waits))
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the next try: so many seconds, or until a message wants the modem."""
+        self._tried.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+        self._hurry.clear()
 
     async def _open_channel(self) -> Channel:
         """A new conversation, over the port that is open (the modem restarted) or a new one."""
@@ -345,6 +366,8 @@ class ModemLink:
             self._state = replace(self._state, status=status, reason=reason)
             self._note("state", f"{status.name.lower()}: {reason}" if reason else status.name.lower())
         self._settled.clear() if status is LinkStatus.STARTING else self._settled.set()
+        if status >= LinkStatus.ATTACHED:
+            self._tried.set()
 
     def _note(self, kind: str, text: str) -> None:
         if self._tap is not None:

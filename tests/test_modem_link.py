@@ -29,9 +29,9 @@ from mmsproxy.errors import (
 )
 from mmsproxy.events import BearerUp, Bus, Fact, LineLost, LineOnline
 from mmsproxy.link import Ledger, LinkStatus
-from mmsproxy.modem_channel import Channel
+from mmsproxy.modem.channel import Channel
 from mmsproxy.modem_link import ModemLink, ModemSettings
-from mmsproxy.modem_stream import ModemStream
+from mmsproxy.modem.stream import ModemStream
 
 HANG = 20.0  # seconds: a guard, not a measure
 
@@ -598,7 +598,7 @@ async def test_the_last_words_of_a_boot_do_not_fail_a_message(link: ModemLink, p
 
 
 async def test_a_modem_that_falls_silent_is_found_out_and_comes_back(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmsproxy.modem_channel._PROBE", Ask(b"AT", timeout=0.05, probe=True))
+    monkeypatch.setattr("mmsproxy.modem.channel._PROBE", Ask(b"AT", timeout=0.05, probe=True))
     monkeypatch.setattr("mmsproxy.at.sim7600.RESULT_TIMEOUT", 0.1)
     stream = await opened(link)
 
@@ -720,9 +720,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.01)
     monkeypatch.setattr("mmsproxy.at.delivery.PATIENCE", 0.2)
     monkeypatch.setattr("mmsproxy.at.startup.SETTLE", 0.005)
-    monkeypatch.setattr("mmsproxy.modem_channel.SETTLE", 0.005)
-    monkeypatch.setattr("mmsproxy.modem_stream.POLL", 0.05)
-    monkeypatch.setattr("mmsproxy.modem_channel.GRACE", 0.02)
+    monkeypatch.setattr("mmsproxy.modem.channel.SETTLE", 0.005)
+    monkeypatch.setattr("mmsproxy.modem.stream.POLL", 0.05)
+    monkeypatch.setattr("mmsproxy.modem.channel.GRACE", 0.02)
 
 
 async def message(link: ModemLink, peer: Peer) -> bytes:

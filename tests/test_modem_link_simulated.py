@@ -15,7 +15,7 @@ from mmsproxy import modem_link
 from mmsproxy.errors import AtTimeout, ConnectError, LinkLost, MmsproxyError, SimError
 from mmsproxy.events import Bus
 from mmsproxy.link import Ledger, LinkStatus
-from mmsproxy.modem_channel import Channel
+from mmsproxy.modem.channel import Channel
 from mmsproxy.modem_link import ModemLink, ModemSettings
 from mmsproxy.simulator.faults import Connect
 from mmsproxy.simulator.modem import SimulatedModem
@@ -66,9 +66,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Channel, "_reply", quick)
     monkeypatch.setattr(modem_link, "BACK_OFF", (0.02,))
-    monkeypatch.setattr("mmsproxy.modem_stream.POLL", 0.05)
-    monkeypatch.setattr("mmsproxy.modem_channel.SETTLE", 0.01)
-    monkeypatch.setattr("mmsproxy.modem_channel.GRACE", 0.05)
+    monkeypatch.setattr("mmsproxy.modem.stream.POLL", 0.05)
+    monkeypatch.setattr("mmsproxy.modem.channel.SETTLE", 0.01)
+    monkeypatch.setattr("mmsproxy.modem.channel.GRACE", 0.05)
     monkeypatch.setattr("mmsproxy.at.startup.SETTLE", 0.01)
     monkeypatch.setattr(modem_link, "QUIET", 5.0)
     monkeypatch.setattr("mmsproxy.at.delivery.RESTART_TIMEOUT", 30.0)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from mmsproxy import modem_channel
 from mmsproxy.at.dialect import Ask, Await, Offer, Pause, Raw, Script, Tell
 from mmsproxy.at.heard import Outcome, Reply, UrcReceived
 from mmsproxy.at.rules import Urc, ok, ok_and
 from mmsproxy.errors import AtError, LinkError, LinkLost, PortError
-from mmsproxy.modem_channel import Channel, again
+from mmsproxy.modem import channel as channel_module
+from mmsproxy.modem.channel import Channel, again
 
 OK = b"\r\nOK\r\n"
 
@@ -77,7 +77,7 @@ async def bench() -> Bench:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modem_channel, "_PROBE", Ask(b"AT", timeout=0.02, probe=True))
+    monkeypatch.setattr(channel_module, "_PROBE", Ask(b"AT", timeout=0.02, probe=True))
 
 
 def asks(*requests: Ask) -> Script[list[Reply]]:
@@ -140,7 +140,7 @@ async def test_a_scripts_error_is_the_callers(bench: Bench) -> None:
 
 
 async def test_an_error_without_its_second_line_is_waited_for_shortly(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modem_channel, "GRACE", 0.01)
+    monkeypatch.setattr(channel_module, "GRACE", 0.01)
     bench.answers((b"AT+O\r", b"\r\nERROR\r\n"))
     (reply,) = await bench.channel.run(asks(Ask(b"AT+O", ok_and(rb"\+O: 0", rb"\+O: 1"), timeout=60.0)))
     assert (reply.outcome, reply.last) == (Outcome.FAILED, b"ERROR")

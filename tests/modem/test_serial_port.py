@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from mmsproxy import serial_port
 from mmsproxy.errors import LinkLost, PortError
-from mmsproxy.serial_port import SerialPort
+from mmsproxy.modem import serial_port
+from mmsproxy.modem.serial_port import SerialPort
 
 HANG = 20.0
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from mmsproxy import modem_stream
 from mmsproxy.at.dialect import NOTHING, Ask, Counters, Offer, Received, Script, Sent, Verdict
 from mmsproxy.at.heard import UrcReceived
 from mmsproxy.at.rules import Urc
 from mmsproxy.at.sim7600 import SIM7600
 from mmsproxy.errors import AtError, AtTimeout, BearerError, LinkError, LinkLost, PeerReset
-from mmsproxy.modem_stream import ModemStream
+from mmsproxy.modem import stream
+from mmsproxy.modem.stream import ModemStream
 
 DATA = UrcReceived(Urc.DATA_WAITING, b"+CIPRXGET: 1,0", 0)
 CLOSED = UrcReceived(Urc.PEER_CLOSED, b"+IPCLOSE: 0,1", 0)
@@ -87,7 +87,7 @@ class Modem:
 
 @pytest.fixture
 async def modem(monkeypatch: pytest.MonkeyPatch) -> Modem:
-    monkeypatch.setattr(modem_stream, "POLL", 0.02)
+    monkeypatch.setattr(stream, "POLL", 0.02)
     return Modem()
 
 
