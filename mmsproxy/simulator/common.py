@@ -5,6 +5,7 @@ Law: nothing of a maker's TCP stack. A dialect inherits from this and overrides 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
 from typing import ClassVar
 
@@ -57,6 +58,7 @@ class CommonCommands(Dialect):
     def __init__(self, board: Board) -> None:
         super().__init__(board)
         self.radio.on_registration = self._registration_urc
+        self._apply_flow_control()
 
     # V.250
 
@@ -109,7 +111,7 @@ class CommonCommands(Dialect):
 
     @at("+CGMR", "+GMR")
     async def _revision(self, call: Call) -> None:
-        self.t.line(f"+CGMR: {self.REVISION}")
+        self.t.line(self.REVISION)
 
     @at("+CGSN", "+GSN")
     async def _imei(self, call: Call) -> None:
@@ -137,7 +139,11 @@ class CommonCommands(Dialect):
     @at("+IFC=")
     async def _flow_control(self, call: Call) -> None:
         self.store(call)
-        self.board.uart.flow_control = self.number("+IFC", 0) == 2
+        self._apply_flow_control()
+
+    def _apply_flow_control(self) -> None:
+        """The second value is what the modem does when the host sends too fast."""
+        self.board.uart.flow_control = self.number("+IFC", 1) == 2
 
     # SIM
 
@@ -241,9 +247,9 @@ class CommonCommands(Dialect):
                 self.radio_off()
         return Done()
 
+    @abstractmethod
     def radio_off(self) -> None:
         """The radio was switched off: the dialect's bearer is gone."""
-        raise NotImplementedError
 
     async def _restart(self) -> None:
         self.board.restart()

@@ -7,6 +7,7 @@ V.250's result rules and +CMEE, and no network command.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -51,7 +52,7 @@ class Board:
     saved: dict[str, str] = field(default_factory=dict)  # AT&W: survives restarts
 
 
-class Dialect:
+class Dialect(ABC):
     """One model of modem between two boots."""
 
     MANUFACTURER: ClassVar[str]
@@ -75,12 +76,9 @@ class Dialect:
 
     # for the modem
 
-    def booted(self) -> None:
-        """Says what the model says when it has booted, after its banners."""
-
+    @abstractmethod
     def bearer_lost(self) -> None:
         """The network has taken the bearer away."""
-        raise NotImplementedError
 
     async def run(self, call: Call) -> Done:
         """Carries out one command. Raises Refused."""

@@ -158,7 +158,6 @@ class SimulatedModem:
             if line not in silent and (line != "+CPIN: READY" or not self.dialect.radio.pin_wanted):
                 self.dialect.t.line(line)
                 await self._clock.sleep(BANNER_GAP_S)
-        self.dialect.booted()
 
     def _power_on(self) -> None:
         kind = DIALECTS[self.settings.dialect]

@@ -6,6 +6,7 @@ Law: no command here differs between SIM800 and SIM7600 other than through the h
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from mmsproxy.simulator.air import AirSocket, Opened
@@ -66,24 +67,24 @@ class SimcomSockets(CommonCommands):
 
     # hooks of the dialects
 
+    @abstractmethod
     def multi(self) -> bool:
         """Whether commands carry a socket number."""
-        raise NotImplementedError
 
+    @abstractmethod
     def nothing_to_read(self, call: Call, slot: Slot) -> None:
         """The answer of CIPRXGET=2 or 3 to an empty buffer. May raise Refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reading_ends(self) -> str:
         """What follows the counted data before OK."""
-        raise NotImplementedError
 
+    @abstractmethod
     def push(self, slot: Slot, data: bytes) -> None:
         """Writes unasked data in the dialect's form."""
-        raise NotImplementedError
 
-    def say_closed(self, slot: Slot, by: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def say_closed(self, slot: Slot, by: str) -> None: ...
 
     def readable(self) -> bool:
         """Whether the CIPRXGET read forms may be used."""
