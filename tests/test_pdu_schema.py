@@ -155,6 +155,12 @@ def test_each_grammar_refuses_the_wrong_type_with_the_one_error() -> None:
                 leaf.build(wrong)
 
 
+def test_a_digest_has_16_octets_both_ways() -> None:
+    with pytest.raises(PduError) as caught:
+        schema.DIGEST.build("00ff")
+    assert caught.value.rule == "digest-length"
+
+
 def test_a_leaf_works_inside_stock_constructs() -> None:
     both = construct.Struct("a" / schema.TEXT_STRING, "b" / schema.LONG_INTEGER)
     parsed = both.parse(b"hi\0\x02\x01\x00rest")

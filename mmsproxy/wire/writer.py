@@ -8,7 +8,7 @@ but PduError leaves; its offset is that in the octets being written.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from mmsproxy.errors import PduError
@@ -16,7 +16,7 @@ from mmsproxy.wire.forms import MESSAGE_TYPE_SLOT, PART_ORDER, PART_TABLE, Form,
 from mmsproxy.wire.model import Header, Part, Pdu, Wire
 from mmsproxy.wsp.choices import OPAQUE
 from mmsproxy.wsp.integers import UINTVAR
-from mmsproxy.wsp.leaf import Lenient, fault, with_type_checked
+from mmsproxy.wsp.leaf import WRONG_TYPE, Lenient, fault, wrong_type
 from mmsproxy.wsp.parameters import CONTENT_TYPE
 from mmsproxy.wsp.texts import TEXT_STRING, TOKEN_TEXT
 
@@ -290,16 +290,8 @@ def _write_value(slot: Slot, value: Any, out: bytearray) -> None:
         slot.write(value, out)
     except PduError as error:
         raise _located(error, slot.name) from None
-    except (TypeError, AttributeError, ValueError):
-        raise _retold(slot.write, value, out, slot.name) from None
-
-
-def _retold(write: Callable[[Any, bytearray], None], value: Any, out: bytearray, name: str) -> PduError:
-    try:
-        with_type_checked(write, value, out)
-    except PduError as error:
-        return _located(error, name)
-    raise AssertionError("a writer that failed once and not twice")
+    except WRONG_TYPE as error:
+        raise _located(wrong_type(value, len(out), error), slot.name) from error
 
 
 def _write_header(header: Header, out: bytearray, table: tuple[Slot | None, ...]) -> None:

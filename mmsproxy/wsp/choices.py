@@ -142,7 +142,7 @@ class Opaque(Leaf):
         return buf[pos:stop], stop
 
     def write(self, value: bytes, out: bytearray) -> None:
-        octets = bytes(value)
+        octets = bytes(memoryview(value))  # a number is no octets
         probe = Lenient()
         if skip_value(octets, 0, len(octets), probe) != len(octets):
             raise fault("value-out-of-range", len(out), "the octets are not one value")

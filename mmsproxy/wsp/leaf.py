@@ -203,9 +203,18 @@ class Leaf(Construct, ABC):  # type: ignore[misc]  # construct ships no types
         return ()
 
 
+# What Python raises where a writer is given a value that is not of its grammar's shape.
+WRONG_TYPE: Final = (TypeError, AttributeError, ValueError, OverflowError)
+
+
+def wrong_type(value: Any, offset: int, error: Exception) -> PduError:
+    """The one error, for a value of the wrong Python type."""
+    return fault("value-of-wrong-type", offset, f"{type(value).__name__} cannot be written here: {error}")
+
+
 def with_type_checked(write: Callable[[Any, bytearray], None], value: Any, out: bytearray) -> None:
     """Runs a writer; a value of the wrong Python type becomes the one error of the codec."""
     try:
         write(value, out)
-    except (TypeError, AttributeError, ValueError) as error:
-        raise fault("value-of-wrong-type", len(out), f"{type(value).__name__} cannot be written here: {error}") from error
+    except WRONG_TYPE as error:
+        raise wrong_type(value, len(out), error) from error

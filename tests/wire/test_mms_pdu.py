@@ -540,6 +540,14 @@ def test_chunks_of_a_small_pdu_are_one() -> None:
     assert decode(b"".join(pieces)).parts[1] == EXAMPLE.parts[0]
 
 
+def test_chunks_of_a_large_head_stand_alone() -> None:
+    big = Part(ContentType("image/jpeg"), bytes(5000))
+    pdu = decode(encode(EXAMPLE.replace(to=(Address("+15551230000/TYPE=PLMN"),) * 200, parts=(big,))))
+    pieces = list(encode_chunks(pdu))
+    assert len(pieces) == 2
+    assert decode(b"".join(pieces)) == pdu
+
+
 def test_a_notification_by_hand_reads_as_people_expect() -> None:
     pdu = decode(encode(NotificationInd(transaction_id="N", message_size=5, expiry=Relative(60), content_location="http://m/1")))
     assert isinstance(pdu, NotificationInd)
