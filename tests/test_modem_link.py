@@ -30,8 +30,8 @@ from mmsproxy.errors import (
 from mmsproxy.events import BearerUp, Bus, Fact, LineLost, LineOnline
 from mmsproxy.link import Ledger, LinkStatus
 from mmsproxy.modem.channel import Channel
-from mmsproxy.modem_link import ModemLink, ModemSettings
 from mmsproxy.modem.stream import ModemStream
+from mmsproxy.modem_link import ModemLink, ModemSettings
 
 HANG = 20.0  # seconds: a guard, not a measure
 

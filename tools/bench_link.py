@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -277,7 +278,7 @@ def bench_start(folder: Path) -> Iterator[Row]:
         config.write_text(f"mm1: {{listen: 127.0.0.1:{mm1}}}\nweb: {{listen: 127.0.0.1:{web}, token_file: token}}\n")
         started = time.perf_counter()
         with process("serve", "--config", str(config), log=log) as serving:
-            wait_for(lambda port=mm1: connects(port), serving, log)
+            wait_for(functools.partial(connects, mm1), serving, log)
             connection = http.client.HTTPConnection("127.0.0.1", mm1, timeout=10)
             connection.request("GET", "/")
             connection.getresponse().read()
