@@ -13,7 +13,7 @@ import socket
 import termios
 import time
 import tty
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -184,7 +184,7 @@ def peer() -> Iterator[Peer]:
 
 
 @pytest.fixture
-async def bench(peer: Peer) -> AsyncIterator[Callable[..., Awaitable[SimulatedModem]]]:
+def bench(peer: Peer) -> Callable[..., Awaitable[SimulatedModem]]:
     """`await bench(script, dialect="sim800", ...)` runs the script in a thread against a modem of these settings."""
 
     async def run(script: Script, **settings: Any) -> SimulatedModem:
@@ -201,4 +201,4 @@ async def bench(peer: Peer) -> AsyncIterator[Callable[..., Awaitable[SimulatedMo
             await modem.stop()
         return modem
 
-    yield run
+    return run
