@@ -25,9 +25,10 @@ MAX_PDU: Final = 2 * 1024 * 1024  # octets; carriers accept 300 KB to 1 MB, some
 MAX_HEADERS: Final = 512  # of one PDU or part
 MAX_PARTS: Final = 256  # of one multipart
 MAX_DEPTH: Final = 8  # multiparts inside one another, the body itself being the first
-MAX_ITEMS: Final = 8192  # headers, parameters and parts of a whole PDU: about 10 ms of work
+MAX_ITEMS: Final = 4096  # headers, parameters and parts of a whole PDU: at most 10 ms of work
 MAX_WARNINGS: Final = 256  # kept; a hostile PDU could have thousands
 
+_WITH_PARAMETERS: Final = frozenset({0x91, 0xAE, 0xC5})  # Content-Type and Content-Disposition in the head of a part
 _STRAY: Final = bytes(range(0x20))
 _UNREADABLE: Final = ContentType("application/octet-stream")
 
@@ -123,8 +124,16 @@ class Reader:
             pos = stop
             if octet == 0x84:
                 break
+            if octet == 0xB2:  # the other header with parameters
+                self._spend(value, pos)
         self.room -= len(entries)
         return pos
+
+    def _spend(self, value: Any, pos: int) -> None:
+        """Counts the parameters of a value."""
+        self.room -= len(getattr(value, "parameters", ()))
+        if self.room < 0:
+            raise fault("too-many-items", pos)
 
     def _extra(self, slot: Slot, value: Any, pos: int, stop: int, extra: list[Header]) -> Header:
         """A header that no field takes, or no more."""
@@ -242,9 +251,8 @@ class Reader:
         if stop > end:
             raise fault("part-beyond-data", pos)
         content_type, entries, values, headers = self._part_head(at, head_stop)
-        self.room -= len(entries) + len(content_type.parameters) + 1
-        if self.room < 0:
-            raise fault("too-many-items", pos)
+        self.room -= len(entries) + 1
+        self._spend(content_type, pos)
         data: bytes | memoryview = self.view[head_stop:stop]
         parts = self._nested(content_type, head_stop, stop, depth + 1) if content_type.is_multipart else None
         if parts is not None:
@@ -301,6 +309,8 @@ class Reader:
         except PduError as error:
             value, stop = self._skip(slot, pos, end, error, seen, len(entries))
             attr = None
+        if slot.key in _WITH_PARAMETERS:
+            self._spend(value, pos)
         if attr is None or attr in values:
             if slot.note:
                 flaw.note(slot.note, pos)

@@ -26,6 +26,8 @@ LENGTH_QUOTE: Final = 0x1F
 QUOTE: Final = 0x7F
 MAX_TEXT: Final = 64 * 1024  # octets of one text value; the longest header text seen in real PDUs is under 300
 
+MAX_FLAWS: Final = 1024  # of one PDU; the oddest real one has 3
+
 # Every rule that a PduError or a warning may name, with the line that explains it.
 RULES: Final = {
     "value-missing": "the data end where a value is due",
@@ -62,6 +64,7 @@ RULES: Final = {
     "media-unknown": "the media type's number is not assigned",
     "textual-parameter": "a well-known parameter came with its name as text",
     "parameter-unknown": "the parameter's number is not assigned",
+    "too-many-flaws": "a PDU has at most 1024 oddities",
     "too-many-parameters": "one value has at most 64 parameters",
     "address-unrecognised": "the address has none of the forms of ENC 8",
     "content-type-empty": "the media type's general form has length 0",
@@ -71,7 +74,7 @@ RULES: Final = {
     "not-an-mms-pdu": "an MMS PDU starts with 8C and a message type",
     "too-many-headers": "a PDU or a part has at most 512 headers",
     "too-many-parts": "a multipart has at most 256 parts",
-    "too-many-items": "a PDU has at most 8192 headers, parameters and parts in all",
+    "too-many-items": "a PDU has at most 4096 headers, parameters and parts in all",
     "multipart-too-deep": "multiparts stand at most 8 deep inside one another",
     "multipart-empty": "a multipart of this kind has at least one part",
     "multipart-not-filled": "the nested multipart does not fill its part",
@@ -100,6 +103,7 @@ LIMITS: Final = frozenset(
         "too-many-parts",
         "multipart-too-deep",
         "too-many-items",
+        "too-many-flaws",
         "too-many-parameters",
         "text-too-long",
     }
@@ -129,7 +133,13 @@ class Flaws(ABC):
 
     def note(self, rule: str, offset: int) -> None:
         """An oddity that breaks no grammar: kept in both modes."""
-        self.found.append([rule, offset, ""])
+        self.write_down(rule, offset, "")
+
+    def write_down(self, rule: str, offset: int, path: str) -> None:
+        """Adds to `found`. More than MAX_FLAWS come from no phone: each costs an exception and a path."""
+        if len(self.found) >= MAX_FLAWS:
+            raise fault("too-many-flaws", offset)
+        self.found.append([rule, offset, path])
 
 
 class Strict(Flaws):
@@ -161,12 +171,12 @@ class Lenient(Flaws):
 
     def __call__(self, rule: str, offset: int) -> None:
         if rule not in self.NORMAL:
-            self.found.append([rule, offset, ""])
+            self.write_down(rule, offset, "")
 
     def accept(self, error: PduError) -> None:
         if error.rule in LIMITS:
             raise error
-        self.found.append([error.rule, error.offset, error.path])
+        self.write_down(error.rule, error.offset, error.path)
 
 
 REFUSE: Final = _Refuse()

@@ -379,8 +379,28 @@ def test_limit_of_depth() -> None:
 def test_limit_of_all_items_together() -> None:
     head = b"\x83" + b"\x8d\x80" * 400
     part = bytes((0x80 | len(head) >> 7, len(head) & 0x7F)) + b"\0" + head
-    assert len(decode(SEND + b"\x84\xa3\x14" + part * 20).parts) == 20
-    assert refusal(SEND + b"\x84\xa3\x15" + part * 21).rule == "too-many-items"
+    assert len(decode(SEND + b"\x84\xa3\x0a" + part * 10).parts) == 10
+    assert refusal(SEND + b"\x84\xa3\x0b" + part * 11).rule == "too-many-items"
+
+
+@pytest.mark.parametrize("key", [b"\x91", b"\xae", b"\xc5"])
+def test_parameters_count_among_all_items(key: bytes) -> None:
+    value = b"\x1f\x81\x01\x81" + b"\x81\xea" * 64
+    head = b"\x83" + (key + value) * 70
+    lengths = bytes((0x80 | len(head) >> 14, 0x80 | len(head) >> 7 & 0x7F, len(head) & 0x7F)) + b"\0"
+    assert refusal(SEND + b"\x84\xa3\x01" + lengths + head).rule == "too-many-items"
+
+
+def test_parameters_of_element_descriptors_count_too() -> None:
+    value = b"\x1f\x81\x02a\0" + b"\x82\x9e" * 64
+    assert refusal(b"\x8c\x82\x98T\0\x8d\x92" + (b"\xb2" + value) * 70).rule == "too-many-items"
+
+
+def test_limit_of_oddities() -> None:
+    head = b"\x83" + b"\xf0\x80" * 510
+    part = bytes((0x80 | len(head) >> 7, len(head) & 0x7F)) + b"\0" + head
+    assert len(decode(SEND + b"\x84\xa3\x02" + part * 2).parts) == 2
+    assert refusal(SEND + b"\x84\xa3\x03" + part * 3).rule == "too-many-flaws"
 
 
 def test_limit_of_parameters() -> None:

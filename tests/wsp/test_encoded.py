@@ -70,6 +70,14 @@ def test_conversion(octets: bytes, charset: int, text: str, rules: list[str]) ->
     assert [rule for rule, _, _ in flaws.found] == rules
 
 
+def test_a_long_text_is_shown_up_to_its_first_fault() -> None:
+    flaws = Lenient()
+    assert charset_text(b"a" * 5000 + b"\x81b", 2252, 0, flaws) == "a" * 5000 + "\ufffd"
+    assert charset_text(b"a" * 5000 + b"\xc4b", 106, 0, flaws) == "a" * 5000 + "\ufffdb"
+    assert charset_text(b"a\x81b", 2252, 0, flaws) == "a\ufffdb"
+    assert [rule for rule, _, _ in flaws.found] == ["text-undecodable"] * 3
+
+
 def test_octets_of_the_wire_are_written_back_whatever_they_show() -> None:
     cut = ENCODED_STRING.parse(b"\x05\xea\x7f\xd0\xd0\0")
     assert cut.text == "\ufffd\ufffd"
