@@ -107,6 +107,8 @@ class Reader:
                 entries.append((None, header, pos, stop))
             else:
                 attr = slot.attr
+                if octet == 0xB2:  # besides Content-Type the only header with parameters
+                    self._spend(value, pos)
                 if slot.note:
                     flaw.note(slot.note, pos)
                 if attr is None or (attr in values and not slot.repeated):
@@ -124,8 +126,6 @@ class Reader:
             pos = stop
             if octet == 0x84:
                 break
-            if octet == 0xB2:  # the other header with parameters
-                self._spend(value, pos)
         self.room -= len(entries)
         return pos
 
@@ -159,7 +159,7 @@ class Reader:
         """An application header (ENC 7.2), or octets that are none."""
         buf, flaw = self.buf, self.flaw
         seen = len(flaw.found)
-        if buf[pos] < 0x20:
+        if not 0x20 <= buf[pos] < 0x7F:
             if make is Header and buf[pos:end].strip(_STRAY):
                 raise fault("stray-octets", pos)
             self._flaw("stray-octets", pos, f"headers[{len(entries)}]")
