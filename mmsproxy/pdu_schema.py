@@ -29,6 +29,7 @@ from mmsproxy.wsp.choices import (
     IntegerOr,
     NamedOctet,
     StatusOctet,
+    VersionValue,
 )
 from mmsproxy.wsp.encoded import ADDRESS, ENCODED_STRING
 from mmsproxy.wsp.integers import (
@@ -153,6 +154,20 @@ class TimeValue(Leaf):
         return VALUE_LENGTH, DATE_VALUE, DELTA_SECONDS
 
 
+class MmsVersionValue(VersionValue):
+    """Version-value -> the octet, 0x90 to 0x93; others are kept and noted."""
+
+    clause = "ENC 7.3.34"
+
+    def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[int, int]:
+        if pos < end and 0x90 <= buf[pos] <= 0x93:
+            return buf[pos], pos + 1
+        version, stop = super().read(buf, pos, end, flaw)
+        if not n.MmsVersion.V1_0 <= version <= n.MmsVersion.V1_3:
+            flaw.note("version-unknown", pos)
+        return version, stop
+
+
 class CountedOrPlain(Leaf):
     """In m-mbox-delete-conf and m-delete-conf: Value-length Status-count value -> Counted. Without its count: the value alone."""
 
@@ -239,6 +254,7 @@ class Digest(Leaf):
 
 
 FROM: Final = FromValue()
+MMS_VERSION: Final = MmsVersionValue()
 TIME: Final = TimeValue()
 MESSAGE_CLASS: Final = MessageClassValue()
 MESSAGE_TYPE: Final = Assigned(n.MessageType, "ENC 7.3.30")
@@ -303,7 +319,7 @@ HEADERS: Final[tuple[HeaderDef, ...]] = (
     HeaderDef(0x8A, "X-Mms-Message-Class", MESSAGE_CLASS, "1.0", "7.3.27"),
     HeaderDef(0x8B, "Message-ID", TEXT_STRING, "1.0", "7.3.29"),
     HeaderDef(0x8C, "X-Mms-Message-Type", MESSAGE_TYPE, "1.0", "7.3.30"),
-    HeaderDef(0x8D, "X-Mms-MMS-Version", VERSION_VALUE, "1.0", "7.3.34"),
+    HeaderDef(0x8D, "X-Mms-MMS-Version", MMS_VERSION, "1.0", "7.3.34"),
     HeaderDef(0x8E, "X-Mms-Message-Size", LONG_INTEGER, "1.0", "7.3.31"),
     HeaderDef(0x8F, "X-Mms-Priority", PRIORITY, "1.0", "7.3.35"),
     HeaderDef(0x90, "X-Mms-Read-Report", BOOLEAN, "1.0", "7.3.37"),
@@ -651,6 +667,7 @@ GRAMMARS: Final[dict[str, Leaf]] = {
     "BOOLEAN": BOOLEAN,
     "ADDRESS": ADDRESS,
     "FROM": FROM,
+    "MMS_VERSION": MMS_VERSION,
     "TIME": TIME,
     "MESSAGE_CLASS": MESSAGE_CLASS,
     "MESSAGE_TYPE": MESSAGE_TYPE,

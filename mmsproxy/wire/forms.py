@@ -43,6 +43,7 @@ class Form:
 
     table    Slot by octet; None below 0x80
     order    the slots with a field, in the order of writing
+    repeated the fields that are tuples
     blank    fields whose default is for writers, and their value where a decoded PDU lacks them
     """
 
@@ -51,6 +52,7 @@ class Form:
     table: tuple[Slot | None, ...]
     order: tuple[Slot, ...]
     by_attr: dict[str, Slot]
+    repeated: tuple[str, ...]
     blank: dict[str, Any]
 
 
@@ -75,7 +77,8 @@ def _form(cls: type[Pdu], row: PduDef | None) -> Form:
     by_attr = {slot.attr: slot for slot in slots.values() if slot.attr is not None}
     order = tuple(by_attr[attr] for attr in CANONICAL_ORDER if attr in by_attr)
     blank = {"mms_version": None} | ({"from_": None} if "from_" in by_attr else {})
-    return Form(cls, row, tuple(slots.get(octet) for octet in range(256)), order, by_attr, blank)
+    repeated = tuple(attr for attr, slot in by_attr.items() if slot.repeated)
+    return Form(cls, row, tuple(slots.get(octet) for octet in range(256)), order, by_attr, repeated, blank)
 
 
 def _part_slot(number: int) -> Slot:

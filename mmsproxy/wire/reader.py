@@ -59,9 +59,9 @@ class Reader:
         entries: list[Entry] = [("message_type", number, 0, 2)]
         extra: list[Header] = []
         pos = self._headers(form, values, entries, extra)
-        for slot in form.order:
-            if slot.repeated and slot.attr in values:
-                values[slot.attr] = tuple(values[slot.attr])
+        for attr in form.repeated:
+            if attr in values:
+                values[attr] = tuple(values[attr])
         parts, body_stop = self._body(form, values, pos)
         self._check(form, values, entries, {header.key for header in extra} if extra else ())
         made: dict[str, Any] = {**form.blank, **values}
@@ -290,14 +290,29 @@ class Reader:
         if len(found) != seen:
             _label(found, seen, "headers[0].content-type")
         entries: list[Entry] = [("content_type", content_type, pos, at)]
+        seen = len(found)
         while at < end:
             if len(entries) >= MAX_HEADERS:
                 raise fault("too-many-headers", at)
             slot = PART_TABLE[buf[at]]
             if slot is None:
                 at = self._textual(at, end, entries, headers, PartHeader)
+            elif slot.attr in ("content_id", "content_location") and slot.attr not in values:
+                # The usual header. Anything odd about it, and it is read again the long way.
+                try:
+                    value, stop = slot.read(buf, at + 1, end, flaw)
+                except PduError:
+                    del found[seen:]
+                    at = self._part_header(slot, at, end, values, entries, headers)
+                else:
+                    values[slot.attr] = value
+                    entries.append((slot.attr, value, at, stop))
+                    if len(found) != seen:
+                        _label(found, seen, f"headers[{len(entries) - 1}].{slot.name}")
+                    at = stop
             else:
                 at = self._part_header(slot, at, end, values, entries, headers)
+            seen = len(found)
         return content_type, entries, values, headers
 
     def _part_header(self, slot: Slot, pos: int, end: int, values: dict[str, Any], entries: list[Entry], headers: list[PartHeader]) -> int:

@@ -27,6 +27,13 @@ _CONTENT_TYPE_SLOT: Final = Slot(0, "content-type", "content_type", False, "", C
 
 def pieces(pdu: Pdu) -> list[Piece]:
     """The PDU's octets as a list: heads, and part data as they are. Raises PduError."""
+    try:
+        return _pieces(pdu)
+    except WRONG_TYPE as error:  # a body that is not made of parts, and the like
+        raise wrong_type(pdu, 0, error) from error
+
+
+def _pieces(pdu: Pdu) -> list[Piece]:
     form = form_of(pdu)
     out: list[Piece] = [_pdu_head(pdu, form)]
     if pdu.content_type is None:
@@ -57,7 +64,7 @@ def _body(pdu: Pdu, out: list[Piece]) -> None:
     elif len(pdu.parts) > 1:
         raise _located(fault("value-out-of-range", len(out[0]), "only a multipart holds several parts"), "parts")
     elif pdu.parts:
-        out.append(pdu.parts[0].data)
+        out.append(_data(pdu.parts[0]))
     if pdu.wire is not None and pdu.wire.body_stop < pdu.wire.stop:
         out.append(memoryview(pdu.wire.source)[pdu.wire.body_stop : pdu.wire.stop])
 
@@ -86,7 +93,7 @@ def _part(part: Part, out: list[Piece]) -> None:
     body: list[Piece] = []
     wire = part.wire
     if part.parts is None:
-        body.append(part.data)
+        body.append(_data(part))
     elif wire is not None and part.parts is wire.body:
         body.append(memoryview(wire.source)[wire.body_start : wire.body_stop])
     else:
@@ -95,6 +102,13 @@ def _part(part: Part, out: list[Piece]) -> None:
     out.append(_lengths(part, len(head), size))
     out.append(head)
     out += body
+
+
+def _data(part: Part) -> Piece:
+    data = part.data
+    if isinstance(data, bytes | bytearray) or (isinstance(data, memoryview) and data.nbytes == len(data)):
+        return data
+    raise fault("value-of-wrong-type", 0, f"part data are octets, not {type(data).__name__}")
 
 
 def _lengths(part: Part, head: int, size: int) -> Piece:

@@ -6,7 +6,7 @@ import re
 from enum import IntEnum
 from typing import Any, Final
 
-from mmsproxy.wap_numbers import MEDIA_TYPES, media_name, media_number
+from mmsproxy.wap_numbers import MEDIA_NUMBERS, MEDIA_TYPES, media_name, media_number
 from mmsproxy.wsp.integers import INTEGER_VALUE, SHORT_INTEGER, general_form
 from mmsproxy.wsp.leaf import LENGTH_QUOTE, REFUSE, Flaws, Leaf, Lenient, fault
 from mmsproxy.wsp.texts import EXTENSION_MEDIA, TEXT_STRING, TOKEN_TEXT, text_octets
@@ -106,7 +106,10 @@ class MediaValue(Leaf):
                     flaw("media-unknown", pos)
                     name = media_name(number)
                 return name, stop
-        return EXTENSION_MEDIA.read(buf, pos, end, flaw)
+        name, stop = EXTENSION_MEDIA.read(buf, pos, end, flaw)
+        if name.lower() in MEDIA_NUMBERS:
+            flaw.note("textual-media", pos)
+        return name, stop
 
     def write(self, value: str, out: bytearray) -> None:
         number = media_number(value)

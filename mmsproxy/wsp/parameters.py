@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mmsproxy.errors import PduError
-from mmsproxy.wap_numbers import DISPOSITIONS, ELEMENT_PARAMETERS, PARAMETER_NAMES, PARAMETER_NUMBERS
+from mmsproxy.wap_numbers import DISPOSITIONS, ELEMENT_PARAMETERS, MEDIA_TYPES, PARAMETER_NAMES, PARAMETER_NUMBERS
 from mmsproxy.wsp.choices import CONSTRAINED_MEDIA, FIELD_NAME, MEDIA, OPAQUE, VERSION_VALUE, IntegerOr, NamedOctet
 from mmsproxy.wsp.integers import (
     CHARSET,
@@ -94,9 +94,11 @@ class ParameterList(Leaf):
         self.names = names
         self.grammars = grammars
         self.untyped = untyped
-        self._rows: list[tuple[str, int, Any, bool] | None] = [None] * 256  # by octet: name, number, read, takes text itself
+        # By octet: name, number, read, takes text itself, is a Text-string.
+        self._rows: list[tuple[str, int, Any, bool, bool] | None] = [None] * 256
         for number, leaf in grammars.items():
-            self._rows[0x80 | number] = (names[number], number, leaf.read, leaf in _TEXTUAL or leaf is untyped)
+            own_text = leaf in _TEXTUAL or leaf is untyped
+            self._rows[0x80 | number] = (names[number], number, leaf.read, own_text, leaf is TEXT_STRING)
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[tuple[Parameter, ...], int]:
         parameters: list[Parameter] = []
@@ -108,6 +110,8 @@ class ParameterList(Leaf):
             try:
                 # The usual parameter: well-known, with a value of its own type.
                 if row is not None and pos + 1 < end and (row[3] or not 0x20 <= buf[pos + 1] <= 0x7F):
+                    if row[4] and buf[pos + 1] == 0x22:
+                        flaw.note("quoted-parameter", pos)
                     value, pos = row[2](buf, pos + 1, end, flaw)
                     parameters.append(Parameter(row[0], value, row[1]))
                 else:
@@ -215,7 +219,11 @@ class ContentTypeValue(Leaf):
         if start == stop:
             flaw("content-type-empty", pos)
             return _content_type("", ()), stop
-        media, start = MEDIA.read(buf, start, stop, flaw)
+        media = MEDIA_TYPES.get(buf[start] - 0x80)
+        if media is None:
+            media, start = MEDIA.read(buf, start, stop, flaw)
+        else:
+            start += 1
         parameters, _ = PARAMETER_LIST.read(buf, start, stop, flaw)
         return _content_type(media, parameters), stop
 

@@ -136,7 +136,11 @@ NOTED_BY_BOTH = [
     (SEND + '97 "?" 00 84 A3 00', ["address-unrecognised"]),
     (SEND + "81 00 84 A3 00", ["address-unrecognised"]),
     ('8C 81 98 "T" 00 8D "1.3" 00 92 80', ["version-as-text"]),
+    ('8C 81 98 "T" 00 8D 94 92 80', ["version-unknown"]),
+    ('8C 81 98 "T" 00 8D 8F 92 80', ["version-unknown"]),
     ('8C 81 98 "T" 00 8D 92 92 99', ["octet-reserved"]),
+    (MIXED + '01 0B 02 "text/plain" 00 "hi"', ["textual-media"]),
+    (MIXED + '01 09 02 08 83 85 22 "a b" 22 00 "hi"', ["quoted-parameter"]),
     (SEND + "96 04 EA 7F D0 00 84 A3 00", ["text-undecodable"]),
     (SEND + '96 05 83 "a" C3 BC 00 84 A3 00', ["text-undecodable"]),
     (SEND + "96 06 EA 7F EF BB BF 00 84 A3 00", ["text-byte-order-mark"]),
@@ -170,7 +174,6 @@ NORMAL = [
     NOTE.replace("88 03 81 01 60", "88 06 80 04 00 00 00 01"),
     NOTE + '89 07 80 "12345" 00',
     '8C 81 98 "T" 00 8D 90 92 E1 8B "m1" 00',
-    '8C 81 98 "T" 00 8D 94 92 80',
     MIXED + '01 25 02 83 "Content-Transfer-Encoding" 00 "base64" 00 8E "a" 00 "hi"',
 ]
 

@@ -251,6 +251,24 @@ def test_what_cannot_be_written_is_the_one_error(changes: dict[str, Any], rule: 
         assert caught.value.offset >= 0
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parts": None},
+        {"parts": (None,)},
+        {"parts": (Part(ContentType("a/b"), "text"),)},  # type: ignore[arg-type]
+        {"parts": (Part(ContentType("a/b"), memoryview(bytes(8)).cast("I")),)},
+        {"content_type": "text/plain"},
+        {"extra": (None,)},
+    ],
+)
+def test_a_body_that_is_none_is_the_one_error(changes: dict[str, Any]) -> None:
+    pdu = SendReq(transaction_id="T", content_type=ContentType("application/vnd.wap.multipart.mixed"))
+    with pytest.raises(PduError) as caught:
+        encode(pdu.replace(**changes))
+    assert caught.value.rule == "value-of-wrong-type"
+
+
 def test_a_content_type_is_added_to_a_pdu_that_had_none(octets: Octets) -> None:
     pdu = decode(octets('8C 84 98 "R" 00 8D 92 85 01 01'))
     assert isinstance(pdu, RetrieveConf)
