@@ -51,7 +51,10 @@ class Dte:
         end = time.monotonic() + patience
         while len(got) < count and (left := end - time.monotonic()) > 0:
             if select.select([self.fd], [], [], left)[0]:
-                got += os.read(self.fd, count - len(got))
+                part = os.read(self.fd, count - len(got))
+                if not part:
+                    raise OSError("the port is gone")
+                got += part
         return bytes(got)
 
     def until(self, mark: str) -> str:

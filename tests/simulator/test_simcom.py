@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -174,10 +175,8 @@ async def test_a_300_kb_answer_is_read_whole(bench, dialect: str) -> None:
         sent, got = 0, bytearray()
         while len(got) < len(body):
             if sent < len(body):
-                try:
+                with contextlib.suppress(BlockingIOError):
                     sent += b.peer.connection.send(body[sent : sent + 65536])
-                except BlockingIOError:
-                    pass
             b.dte.send("AT+CIPRXGET=2,0,1460\r")
             head = b.dte.until("\n") + b.dte.until("\n")
             while "+CIPRXGET: 2" not in head and "ERROR" not in head:
