@@ -37,8 +37,11 @@ _HEX_MARK = re.compile(r"(?<![0-9A-Za-z])0[xX]|\\x")
 _SEPARATORS = re.compile(r"[\s:;,._'\"{}()\[\]<>=-]+")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 # xxd, hexdump -C, od -Ax -tx1, Wireshark: an offset, groups of hex, perhaps the characters behind two blanks or a bar
-_DUMP = re.compile(r"^\s*(?:0[xX])?([0-9A-Fa-f]{4,16}):?[ \t]+((?:[0-9A-Fa-f]{2,8}[ \t]?)+)(?:[ \t]{1,}.*|\|.*)?$")
-_DUMP_END = re.compile(r"^\s*[0-9A-Fa-f]{4,16}\s*$")
+_DUMP = re.compile(r"\s*(?:0[xX])?([0-9A-Fa-f]{4,16}):?[ \t]+(?=[0-9A-Fa-f]{2})")
+_GROUP = "(?:[0-9A-Fa-f]{2}){1,4}"
+_GROUPS = re.compile(rf"{_GROUP}(?: {_GROUP})*(?=$|[ \t|])")
+_HALF: Final = 8  # octets, after which some dumps leave a wider gap
+_DUMP_END = re.compile(r"\s*[0-9A-Fa-f]{4,16}\s*")
 _HTTP = re.compile(rb"(?:HTTP/1\.[01] \d{3}|[A-Z]{3,10} \S{1,2000} HTTP/1\.[01])[^\r\n]*\r?\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r?\n")
 _LISTED = re.compile(r"(?:\+(CMGR|CMGL|CMT|CDS|CMGW)\s*:|AT\+(CMG[SW])\s*=)\s*([^\r\n]*)", re.IGNORECASE)
@@ -82,21 +85,23 @@ def _dump(text: str) -> bytes | None:
     """The octets of a hex dump, whose offsets must follow from each other; None if it is none."""
     octets = bytearray()
     lines = [line for line in text.splitlines() if line.strip()]
-    for number, line in enumerate(lines):
+    for line in lines:
         row = _DUMP.match(line)
-        if row is None:
-            if number and number == len(lines) - 1 and _DUMP_END.match(line):
-                break
-            return None
-        octets += _row(row[2])
-        if int(row[1], 16) != len(octets) - len(_row(row[2])):
-            return None
-    return bytes(octets) if octets else None
+        if row is None or int(row[1], 16) != len(octets):
+            closing = line is lines[-1] and _DUMP_END.fullmatch(line)
+            return bytes(octets) if closing and octets and int(line, 16) == len(octets) else None
+        octets += _row(line[row.end() :].rstrip())
+    return bytes(octets) or None
 
 
-def _row(groups: str) -> bytes:
-    digits = "".join(groups.split())
-    return bytes.fromhex(digits[: len(digits) // 2 * 2])[:16]
+def _row(line: str) -> bytes:
+    groups = _GROUPS.match(line)
+    if groups is None:
+        return b""
+    octets = bytes.fromhex(groups[0])
+    rest = line[groups.end() :]
+    half = _GROUPS.match(rest, 2) if len(octets) == _HALF and rest[:2] == "  " else None
+    return octets if half is None else octets + bytes.fromhex(half[0])
 
 
 def _http_body(data: bytes) -> bytes:
