@@ -62,7 +62,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Early:
-    """What happens before a body is read, for the next request only: an answer, or a cut (None)."""
+    """What happens before a body is read, for the next request only: an answer and FIN, or a cut (None)."""
 
     answer: Answer | None = None
 
@@ -129,7 +129,7 @@ class Mmsc:
     async def _handle(self, request: _Raw) -> web.StreamResponse:
         early, self.early = self.early, None
         if early is not None:
-            return await self._give(request, early.answer or Answer(reset=True))
+            return await _give_early(request, early.answer) if early.answer else await self._give(request, Answer(reset=True))
         taken = await _read(request)
         if taken is None:
             return web.Response(status=413, text="too large")
@@ -220,6 +220,17 @@ async def _read(request: _Raw) -> Request | None:
     except PduError:
         pdu = None
     return Request(request.method, request.target, headers, octets, pdu)
+
+
+async def _give_early(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    """The answer and FIN while the body still comes; what comes is read and thrown away, else RST would overtake the answer."""
+    response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    if isinstance(request.transport, asyncio.Transport):
+        request.transport.write_eof()
+    return response
 
 
 async def _dribble(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:

@@ -61,9 +61,10 @@ class World:
         return f"http://{self._mmsc_host}/mms/wapenc"
 
     async def start(self) -> None:
+        """Raises ConfigError, ListenError or PortError; then nothing is left running."""
         await self.mmsc.start()
-        self._modem = SimulatedModem(self._settings, {self._mmsc_host: ("127.0.0.1", self.mmsc.port)}, self._link)
         try:
+            self._modem = SimulatedModem(self._settings, {self._mmsc_host: ("127.0.0.1", self.mmsc.port)}, self._link)
             await self._modem.start()
         except BaseException:
             await self.mmsc.stop()
