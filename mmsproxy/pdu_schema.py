@@ -27,6 +27,7 @@ from mmsproxy.wsp.choices import (
     VERSION_VALUE,
     Assigned,
     IntegerOr,
+    MediaValue,
     NamedOctet,
     StatusOctet,
     VersionValue,
@@ -47,7 +48,7 @@ from mmsproxy.wsp.integers import (
     write_general,
 )
 from mmsproxy.wsp.leaf import LENGTH_QUOTE, REFUSE, Flaws, Leaf, fault
-from mmsproxy.wsp.parameters import CONTENT_TYPE, DISPOSITION, ELEMENT_DESCRIPTOR, PARAMETER_LIST
+from mmsproxy.wsp.parameters import CONTENT_TYPE, DISPOSITION, ELEMENT_DESCRIPTOR, PARAMETER_LIST, ContentTypeValue
 from mmsproxy.wsp.texts import EXTENSION_MEDIA, QUOTED_STRING, TEXT_STRING, TEXT_VALUE, TOKEN_TEXT, URI_VALUE
 from mmsproxy.wsp.values import Absolute, Address, Counted, MboxTotal, MmFlags, Relative
 
@@ -255,6 +256,7 @@ class Digest(Leaf):
 
 FROM: Final = FromValue()
 MMS_VERSION: Final = MmsVersionValue()
+MMS_CONTENT_TYPE: Final = ContentTypeValue(MediaValue(long=False, notes_text=True), MediaValue(long=True, notes_text=True))
 TIME: Final = TimeValue()
 MESSAGE_CLASS: Final = MessageClassValue()
 MESSAGE_TYPE: Final = Assigned(n.MessageType, "ENC 7.3.30")
@@ -310,7 +312,7 @@ HEADERS: Final[tuple[HeaderDef, ...]] = (
     HeaderDef(0x81, "Bcc", ADDRESS, "1.0", "7.3"),
     HeaderDef(0x82, "Cc", ADDRESS, "1.0", "7.3.8"),
     HeaderDef(0x83, "X-Mms-Content-Location", URI_VALUE, "1.0", "7.3.10"),
-    HeaderDef(0x84, "Content-Type", CONTENT_TYPE, "1.0", "7.3.12"),
+    HeaderDef(0x84, "Content-Type", MMS_CONTENT_TYPE, "1.0", "7.3.12"),
     HeaderDef(0x85, "Date", DATE_VALUE, "1.0", "7.3.13"),
     HeaderDef(0x86, "X-Mms-Delivery-Report", BOOLEAN, "1.0", "7.3.14"),
     HeaderDef(0x87, "X-Mms-Delivery-Time", TIME, "1.0", "7.3.15"),
@@ -668,6 +670,7 @@ GRAMMARS: Final[dict[str, Leaf]] = {
     "ADDRESS": ADDRESS,
     "FROM": FROM,
     "MMS_VERSION": MMS_VERSION,
+    "MMS_CONTENT_TYPE": MMS_CONTENT_TYPE,
     "TIME": TIME,
     "MESSAGE_CLASS": MESSAGE_CLASS,
     "MESSAGE_TYPE": MESSAGE_TYPE,

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mmsproxy.pdu_schema import CANONICAL_ORDER, HEADER_BY_ATTR, HEADER_BY_NUMBER, PART_GRAMMARS, PDU_BY_NUMBER, PduDef
+from mmsproxy.pdu_schema import CANONICAL_ORDER, HEADER_BY_ATTR, HEADER_BY_NUMBER, MMS_CONTENT_TYPE, PART_GRAMMARS, PDU_BY_NUMBER, PduDef
 from mmsproxy.wap_numbers import WSP_HEADER_NAMES
 from mmsproxy.wire.model import OtherPdu, Pdu
 from mmsproxy.wire.pdus import PDU_CLASSES
 from mmsproxy.wsp.choices import OPAQUE
 from mmsproxy.wsp.leaf import Leaf
+from mmsproxy.wsp.parameters import ELEMENT_DESCRIPTOR
 
 _COMMON = ("transaction_id", "mms_version", "content_type")  # fields of every class, see model.Pdu
 
@@ -26,6 +27,7 @@ class Slot:
     attr      the field that takes it; None = it goes to `extra`
     repeated  the field is a tuple
     note      what is odd about finding it here; "" = nothing
+    usual     nothing is: one field, no note, no parameters
     """
 
     key: int
@@ -33,6 +35,7 @@ class Slot:
     attr: str | None
     repeated: bool
     note: str
+    usual: bool
     read: Callable[..., tuple[Any, int]]
     write: Callable[[Any, bytearray], None]
 
@@ -57,7 +60,8 @@ class Form:
 
 
 def _slot(key: int, attr: str | None, leaf: Leaf, name: str, repeated: bool = False, note: str = "") -> Slot:
-    return Slot(key, name, attr, repeated, note, leaf.read, leaf.write)
+    usual = attr is not None and not repeated and not note and leaf not in (MMS_CONTENT_TYPE, ELEMENT_DESCRIPTOR)
+    return Slot(key, name, attr, repeated, note, usual, leaf.read, leaf.write)
 
 
 def _pdu_slot(key: int, row: PduDef | None) -> Slot:

@@ -11,13 +11,13 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from mmsproxy.errors import PduError
+from mmsproxy.pdu_schema import MMS_CONTENT_TYPE
 from mmsproxy.wap_numbers import MessageType
 from mmsproxy.wire.forms import FORMS, OTHER_FORM, PART_TABLE, Form, Slot
 from mmsproxy.wire.model import Entry, Header, Part, PartHeader, Pdu, Wire
 from mmsproxy.wsp.choices import skip_value
 from mmsproxy.wsp.integers import UINTVAR
 from mmsproxy.wsp.leaf import RULES, Flaws, Lenient, Strict, fault
-from mmsproxy.wsp.parameters import CONTENT_TYPE
 from mmsproxy.wsp.texts import TEXT_STRING, TOKEN_TEXT
 from mmsproxy.wsp.values import ContentType, PduWarning
 
@@ -99,27 +99,18 @@ class Reader:
                 pos = self._textual(pos, end, entries, extra, Header)
                 seen = len(found)
                 continue
+            attr = slot.attr
             try:
                 value, stop = slot.read(buf, pos + 1, end, flaw)
             except PduError as error:
                 octets, stop = self._skip(slot, pos, end, error, seen, len(entries))
-                extra.append(header := Header(octet, octets, pos, buf[pos:stop]))
-                entries.append((None, header, pos, stop))
+                attr, value = None, self._extra(slot, None, octets, pos, stop, extra)
             else:
-                attr = slot.attr
-                if octet == 0xB2:  # besides Content-Type the only header with parameters
-                    self._spend(value, pos)
-                if slot.note:
-                    flaw.note(slot.note, pos)
-                if attr is None or (attr in values and not slot.repeated):
-                    attr, value = None, self._extra(slot, value, pos, stop, extra)
-                elif not slot.repeated:
-                    values[attr] = value
-                elif attr in values:
-                    values[attr].append(value)
+                if slot.usual and slot.attr not in values:
+                    values[slot.attr or ""] = value
                 else:
-                    values[attr] = [value]
-                entries.append((attr, value, pos, stop))
+                    attr, value = self._unusual(slot, value, pos, stop, values, extra)
+            entries.append((attr, value, pos, stop))
             if len(found) != seen:
                 _label(found, seen, f"headers[{len(entries) - 1}].{slot.name}")
                 seen = len(found)
@@ -129,15 +120,28 @@ class Reader:
         self.room -= len(entries)
         return pos
 
-    def _spend(self, value: Any, pos: int) -> None:
-        """Counts the parameters of a value."""
+    def _unusual(self, slot: Slot, value: Any, pos: int, stop: int, values: dict[str, Any], extra: list[Header]) -> tuple[str | None, Any]:
+        """A header with parameters, of a repeated field, out of place, unknown, or there before: its field, and what stands for it."""
+        attr = slot.attr
+        self._count_parameters(value, pos)
+        if slot.note:
+            self.flaw.note(slot.note, pos)
+        if attr is not None and slot.repeated:
+            values.setdefault(attr, []).append(value)
+        elif attr is not None and attr not in values:
+            values[attr] = value
+        else:
+            return None, self._extra(slot, attr, value, pos, stop, extra)
+        return attr, value
+
+    def _count_parameters(self, value: Any, pos: int) -> None:
         self.room -= len(getattr(value, "parameters", ()))
         if self.room < 0:
             raise fault("too-many-items", pos)
 
-    def _extra(self, slot: Slot, value: Any, pos: int, stop: int, extra: list[Header]) -> Header:
+    def _extra(self, slot: Slot, attr: str | None, value: Any, pos: int, stop: int, extra: list[Header]) -> Header:
         """A header that no field takes, or no more."""
-        if slot.attr is not None:
+        if attr is not None:
             self.flaw.note("header-repeated", pos)
         extra.append(header := Header(slot.key, value, pos, self.buf[pos:stop]))
         return header
@@ -251,8 +255,9 @@ class Reader:
         if stop > end:
             raise fault("part-beyond-data", pos)
         content_type, entries, values, headers = self._part_head(at, head_stop)
-        self.room -= len(entries) + 1
-        self._spend(content_type, pos)
+        self.room -= len(entries) + len(content_type.parameters) + 1
+        if self.room < 0:
+            raise fault("too-many-items", pos)
         data: bytes | memoryview = self.view[head_stop:stop]
         parts = self._nested(content_type, head_stop, stop, depth + 1) if content_type.is_multipart else None
         if parts is not None:
@@ -281,7 +286,7 @@ class Reader:
         values: dict[str, Any] = {}
         headers: list[PartHeader] = []
         try:
-            content_type, at = CONTENT_TYPE.read(buf, pos, end, flaw)
+            content_type, at = MMS_CONTENT_TYPE.read(buf, pos, end, flaw)
         except PduError as error:
             del found[seen:]
             error.path = _join("headers[0].content-type", error.path)
@@ -325,7 +330,7 @@ class Reader:
             value, stop = self._skip(slot, pos, end, error, seen, len(entries))
             attr = None
         if slot.key in _WITH_PARAMETERS:
-            self._spend(value, pos)
+            self._count_parameters(value, pos)
         if attr is None or attr in values:
             if slot.note:
                 flaw.note(slot.note, pos)

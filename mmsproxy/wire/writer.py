@@ -22,7 +22,7 @@ from mmsproxy.wsp.texts import TEXT_STRING, TOKEN_TEXT
 
 Piece = bytes | bytearray | memoryview
 
-_CONTENT_TYPE_SLOT: Final = Slot(0, "content-type", "content_type", False, "", CONTENT_TYPE.read, CONTENT_TYPE.write)
+_CONTENT_TYPE_SLOT: Final = Slot(0, "content-type", "content_type", False, "", False, CONTENT_TYPE.read, CONTENT_TYPE.write)
 
 
 def pieces(pdu: Pdu) -> list[Piece]:
@@ -331,7 +331,7 @@ def _write_textual(header: Header, out: bytearray) -> None:
     out += made
 
 
-_TEXTUAL: Final = Slot(0, "extra", None, False, "", TEXT_STRING.read, _write_textual)
+_TEXTUAL: Final = Slot(0, "extra", None, False, "", False, TEXT_STRING.read, _write_textual)
 
 
 def _located(error: PduError, outer: str) -> PduError:

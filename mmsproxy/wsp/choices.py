@@ -87,13 +87,18 @@ class IntegerOr(Leaf):
 
 
 class MediaValue(Leaf):
-    """Extension-media | a well-known number -> the media type's name. `long` allows numbers of 128 and more (general form)."""
+    """Extension-media | a well-known number -> the media type's name.
+
+    long        allows numbers of 128 and more (general form)
+    notes_text  notes a type that has a number and came as text all the same
+    """
 
     clause = "WSP 8.4.2.24"
 
-    def __init__(self, long: bool) -> None:
+    def __init__(self, long: bool, *, notes_text: bool = False) -> None:
         super().__init__()
         self.long = long
+        self.notes_text = notes_text
         self.grammar = "Well-known-media | Extension-media" if long else "Constrained-media"
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[str, int]:
@@ -107,7 +112,7 @@ class MediaValue(Leaf):
                     name = media_name(number)
                 return name, stop
         name, stop = EXTENSION_MEDIA.read(buf, pos, end, flaw)
-        if name.lower() in MEDIA_NUMBERS:
+        if self.notes_text and name.lower() in MEDIA_NUMBERS:
             flaw.note("textual-media", pos)
         return name, stop
 

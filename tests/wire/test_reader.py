@@ -140,6 +140,8 @@ NOTED_BY_BOTH = [
     ('8C 81 98 "T" 00 8D 8F 92 80', ["version-unknown"]),
     ('8C 81 98 "T" 00 8D 92 92 99', ["octet-reserved"]),
     (MIXED + '01 0B 02 "text/plain" 00 "hi"', ["textual-media"]),
+    (MIXED + '01 0E 02 0D "image/jpeg" 00 81 83 "hi"', ["textual-media"]),
+    (RETRIEVE + '84 "text/plain" 00 "hi"', ["textual-media", "body-not-multipart"]),
     (MIXED + '01 09 02 08 83 85 22 "a b" 22 00 "hi"', ["quoted-parameter"]),
     (SEND + "96 04 EA 7F D0 00 84 A3 00", ["text-undecodable"]),
     (SEND + '96 05 83 "a" C3 BC 00 84 A3 00', ["text-undecodable"]),
