@@ -112,6 +112,10 @@ class LinkLost(LinkError):
     code = "modem_lost"
 
 
+class ModemSilent(LinkLost):
+    """The modem does not answer AT any more: the recovery ladder begins."""
+
+
 class AtTimeout(LinkError):
     """The modem did not answer a command within its time."""
 

@@ -22,7 +22,7 @@ from mmsproxy.at.rules import Urc
 from mmsproxy.errors import AtStringError, ConnectError, LinkError, LinkLost, MmsproxyError
 from mmsproxy.events import BearerUp, Bus, LineLost, LineOnline
 from mmsproxy.link import LinkState, LinkStatus, Stream, Tap
-from mmsproxy.modem.channel import Channel, again, restart_of
+from mmsproxy.modem.channel import Channel, again
 from mmsproxy.modem.serial_port import SerialPort
 from mmsproxy.modem.stream import ModemStream
 
@@ -326,7 +326,7 @@ class ModemLink:
         expected = urc.kind is Urc.BOOT_TAIL and now - self._boot_seen < BOOT_TAIL
         if not expected:
             self._boot_seen = now
-            self._channel.break_(restart_of(urc.line))
+            self._channel.break_(self._channel.restarted(urc.line))
 
     def _bearer_is_up(self, seconds: float) -> None:
         self._enter(LinkStatus.BEARER_UP)

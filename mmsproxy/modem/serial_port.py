@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,11 @@ if _POSIX:
 
 HIGH_WATER = 4096  # bytes in the library's buffer; the kernel holds as much again
 _CLOSING_WAIT_NONE = 65535  # linux/tty_flags.h; closing some USB modems hangs for 30 s otherwise
+USB_SERIAL = Path("/sys/bus/usb-serial/devices")
+USB_TTY = Path("/sys/class/tty")
+#: Bridges from USB to a UART: the rate on the wire is real there (modems.md 5.7).
+BRIDGES = frozenset({"1a86:7523", "1a86:5523", "1a86:55d4", "10c4:ea60", "0403:6001", "0403:6015", "067b:2303"})
+_UART_NAMES = re.compile(r"tty(S|AMA|O|THS|mxc|SAC|HS)\d+")  # UARTs of boards
 _UDEV_RULE = 'ENV{ID_MM_DEVICE_IGNORE}="1"'
 
 
@@ -46,10 +52,18 @@ class SerialPort(asyncio.Protocol):
         self._writable.set()
 
     @classmethod
-    async def open(cls, device: str, baud: int, on_data: Callable[[bytes], None], on_lost: Callable[[LinkLost], None]) -> SerialPort:
+    async def open(
+        cls,
+        device: str,
+        baud: int,
+        on_data: Callable[[bytes], None],
+        on_lost: Callable[[LinkLost], None],
+        *,
+        rtscts: bool = False,
+    ) -> SerialPort:
         """Raises PortError with the cure: no such port, no permission, held by another program, no such baud rate."""
         loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(None, _open_exclusively, device, baud)
+        opening = loop.run_in_executor(None, _open_exclusively, device, baud, rtscts)
         try:
             instance = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -68,6 +82,16 @@ class SerialPort(asyncio.Protocol):
     async def drain(self) -> None:
         """Returns when the library's buffer is below the mark."""
         await self._writable.wait()
+
+    async def set_baud(self, baud: int) -> None:
+        """Changes the rate of the open port. Raises PortError when it cannot run at it."""
+        if self._transport is None:
+            return
+        instance = self._transport.serial
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, setattr, instance, "baudrate", baud)
+        except _RATE_ERRORS as error:
+            raise PortError(f"{self.device} cannot be set to {baud} baud: {error}", cure="correct modem.baud or modem.max_baud") from error
 
     async def close(self) -> None:
         """Gives the port back, unsent bytes dropped. May be called twice."""
@@ -107,11 +131,12 @@ class SerialPort(asyncio.Protocol):
 
 
 _TERMIOS_ERRORS: tuple[type[Exception], ...] = (termios.error,) if _POSIX else ()
+_RATE_ERRORS: tuple[type[Exception], ...] = (ValueError, OSError, *_TERMIOS_ERRORS)
 
 
-def _open_exclusively(device: str, baud: int) -> serial.Serial:
+def _open_exclusively(device: str, baud: int, rtscts: bool) -> serial.Serial:
     try:
-        instance = serial.Serial(device, baud, exclusive=True)
+        instance = serial.Serial(device, baud, exclusive=True, rtscts=rtscts)
     except ValueError as error:  # a baud rate that the port cannot do
         raise PortError(f"{device} cannot be set to {baud} baud: {error}", cure="correct modem.baud in the config") from error
     except OSError as error:  # serial.SerialException is one
@@ -135,7 +160,14 @@ def _tune(instance: serial.Serial) -> None:
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last one: not on this system
         instance.set_low_latency_mode(True)
     with contextlib.suppress(OSError):
+        _latency_timer(instance.name).write_text("1")  # FTDI and others hold bytes back for 16 ms (modems.md 3.4)
+    with contextlib.suppress(OSError):
         _never_wait_at_close(instance.fileno())
+
+
+def _latency_timer(device: str) -> Path:
+    """Milliseconds that a USB serial adapter waits before it hands up a part of a packet."""
+    return USB_SERIAL / Path(device).resolve().name / "latency_timer"
 
 
 def _never_wait_at_close(fd: int) -> None:
@@ -167,6 +199,23 @@ def _translated(device: str, error: OSError) -> PortError:
                 cure=f"stop it; for ModemManager add a udev rule with {_UDEV_RULE} for this device",
             )
     return PortError(f"{device} cannot be opened: {error}", cure="check that modem.port is a modem's serial port")
+
+
+def has_a_rate(device: str) -> bool:
+    """Whether bytes really pass a UART behind this port, so that its rate limits them: a board's own, or behind a known USB bridge. A
+    modem that is USB itself ignores the rate (modems.md 3.4)."""
+    name = Path(device).resolve().name
+    return _UART_NAMES.fullmatch(name) is not None or _usb_id(name) in BRIDGES
+
+
+def _usb_id(name: str) -> str:
+    """VID:PID of a USB port's device; empty where there is none."""
+    with contextlib.suppress(OSError):
+        place = (USB_TTY / name / "device").resolve()
+        for folder in (place, *place.parents):
+            if (folder / "idVendor").is_file():
+                return f"{(folder / 'idVendor').read_text().strip()}:{(folder / 'idProduct').read_text().strip()}"
+    return ""
 
 
 def _group_of(device: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
 
-from mmsproxy.at.dialect import Ask, Await, Offer, Pause, Raw, Script, Tell
+from mmsproxy.at.dialect import Ask, Await, Climb, Escape, Offer, Pause, Rate, Raw, Script, Tell
 from mmsproxy.at.heard import Outcome, Reply, UrcReceived
-from mmsproxy.at.rules import Urc, ok, ok_and
-from mmsproxy.errors import AtError, LinkError, LinkLost, PortError
+from mmsproxy.at.rules import Rule, Slot, Urc, ok, ok_and
+from mmsproxy.errors import AtError, AtTimeout, LinkError, LinkLost, PortError
 from mmsproxy.modem import channel as channel_module
 from mmsproxy.modem.channel import Channel, again
 
@@ -25,6 +26,7 @@ class Port:
         self.respond: Callable[[bytes], bytes] = lambda data: OK
         self.channel: Channel | None = None
         self.held = False
+        self.rates: list[int] = []
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
@@ -35,6 +37,11 @@ class Port:
     async def drain(self) -> None:
         while self.held:
             await asyncio.sleep(0.001)
+
+    async def set_baud(self, baud: int) -> None:
+        if baud > 460800:
+            raise PortError("too fast")
+        self.rates.append(baud)
 
 
 class Tap:
@@ -58,12 +65,25 @@ class Bench:
         self.urcs: list[UrcReceived] = []
         self.told: list[str] = []
         self.broke = 0
-        self.channel = Channel(baud, heard=self.urcs.append, told=self.told.append, broke=self._broke, tap=self.tap)
+        self.climbed: list[tuple[int, str]] = []
+        self.data = b""
+        self.channel = Channel(
+            baud,
+            heard=self.urcs.append,
+            told=self.told.append,
+            broke=self._broke,
+            climbed=lambda rung, reason: self.climbed.append((rung, reason)),
+            data=self._take,
+            tap=self.tap,
+        )
         self.port.channel = self.channel
         self.channel.attach(self.port)
 
     def _broke(self) -> None:
         self.broke += 1
+
+    def _take(self, data: bytes) -> None:
+        self.data += data
 
     def answers(self, *pairs: tuple[bytes, bytes]) -> None:
         table = dict(pairs)
@@ -170,11 +190,19 @@ async def test_a_modem_that_answers_at_no_more_breaks_the_channel(bench: Bench, 
         await bench.channel.run(asks(Ask(b"AT")))
 
 
-async def test_ten_time_outs_in_a_row_make_the_port_invalid(bench: Bench) -> None:
-    bench.port.respond = lambda data: b""
+async def test_ten_time_outs_in_a_row_make_the_port_invalid(bench: Bench, impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_module, "SETTLE", 0.001)
+    bench.port.respond = lambda data: OK if data == b"AT\r" else b""
     with pytest.raises(PortError, match="10 commands in a row"):
-        await bench.channel.run(asks(*[Ask(b"AT", timeout=0.001, probe=True)] * 11))
-    assert len(bench.port.written) == 10
+        await bench.channel.run(asks(*[Ask(b"AT+A", timeout=0.001)] * 11))
+
+
+async def test_a_modem_that_is_being_woken_may_be_silent_for_longer(bench: Bench) -> None:
+    bench.port.respond = lambda data: b""
+    replies = await bench.channel.run(asks(*[Ask(b"AT", timeout=0.001, probe=True)] * 12))
+    assert {reply.outcome for reply in replies} == {Outcome.TIMED_OUT}
+    assert bench.channel.broken is None
+    assert len(bench.port.written) == 12
 
 
 async def test_an_answer_in_between_starts_the_count_anew(bench: Bench) -> None:
@@ -236,3 +264,81 @@ def test_an_error_is_told_anew() -> None:
     assert second is not first
     assert (type(second), str(second)) == (PortError, "a; b")
     assert isinstance(again(LinkError("x")), LinkError)
+
+
+async def test_a_rung_that_a_script_takes_is_announced(bench: Bench) -> None:
+    def script() -> Script[None]:
+        yield Climb(3, "the bearer does not come up")
+
+    await bench.channel.run(script())
+    assert bench.climbed == [(3, "the bearer does not come up")]
+
+
+async def test_the_rate_changes_behind_what_was_written(bench: Bench) -> None:
+    def script() -> Script[list[Outcome]]:
+        good = yield Rate(460800)
+        bad = yield Rate(921600)
+        return [good.outcome, bad.outcome]
+
+    assert await bench.channel.run(script()) == [Outcome.DONE, Outcome.FAILED]
+    assert (bench.port.rates, bench.channel.baud) == ([460800], 460800)
+
+
+async def test_a_script_that_is_not_done_in_its_time_is_ended(bench: Bench, impatient: None) -> None:
+    bench.port.respond = lambda data: b"" if data == b"AT+SLOW\r" else OK
+    with pytest.raises(AtTimeout, match=r"not done within 0\.05 s"):
+        await bench.channel.run(asks(Ask(b"AT+A"), Ask(b"AT+SLOW", timeout=60.0), Ask(b"AT+B")), within=0.05)
+    assert bench.port.written == [b"AT+A\r", b"AT+SLOW\r"]
+
+    def sleeper() -> Script[None]:
+        yield Pause(60.0)
+
+    with pytest.raises(AtTimeout):
+        await bench.channel.run(sleeper(), within=0.02)
+    assert (await bench.channel.run(asks(Ask(b"AT+B"))))[0].ok
+    assert bench.channel.broken is None
+
+
+async def test_a_restart_on_the_heels_of_transmitting_hints_at_the_supply(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "supply" not in str(bench.channel.restarted(b"RDY"))
+    await bench.channel.run(asks(Ask(b"AT+CIICR")))
+    assert "supply voltage drops under load; give the modem" in str(bench.channel.restarted(b"RDY"))
+    monkeypatch.setattr("mmsproxy.at.power.BROWN_OUT", 0.0)
+    assert "supply" not in str(bench.channel.restarted(b"RDY"))
+
+
+async def test_the_transparent_mode_passes_bytes_both_ways_and_is_left_by_silence(bench: Bench) -> None:
+    rule = Rule((Slot(re.compile(rb"CONNECT")),), online=True)
+    bench.answers((b"AT+OPEN\r", b"\r\nCONNECT\r\nhello"), (b"body", b"\r\nOK\r\nanswer"), (b"+++", OK))
+
+    def script() -> Script[list[Outcome]]:
+        yield Ask(b"AT+OPEN", rule)
+        written = yield Raw(b"body")
+        left = yield Escape(0.01)
+        return [written.outcome, left.outcome]
+
+    assert await bench.channel.run(script()) == [Outcome.DONE, Outcome.DONE]
+    assert bench.data == b"hello\r\nOK\r\nanswer"
+    assert bench.port.written == [b"AT+OPEN\r", b"body", b"+++"]
+    assert not bench.channel.engine.online
+    assert (await bench.channel.run(asks(Ask(b"AT+B"))))[0].ok
+
+
+async def test_a_modem_that_left_the_transparent_mode_by_itself(bench: Bench) -> None:
+    def script() -> Script[Outcome]:
+        yield Ask(b"AT+OPEN", Rule((Slot(re.compile(rb"CONNECT")),), online=True))
+        return (yield Escape(None)).outcome
+
+    bench.answers((b"AT+OPEN\r", b"\r\nCONNECT\r\n\r\nCLOSED\r\n"))
+    assert await bench.channel.run(script()) is Outcome.DONE
+    assert bench.port.written == [b"AT+OPEN\r"]
+    assert not bench.channel.engine.online
+
+
+async def test_a_port_that_takes_nothing_ends_the_pouring(bench: Bench) -> None:
+    bench.port.held = True
+
+    def script() -> Script[Outcome]:
+        return (yield Raw(b"body", timeout=0.01)).outcome
+
+    assert await bench.channel.run(script()) is Outcome.TIMED_OUT
