@@ -13,7 +13,8 @@ from mmsproxy.simulator.air import OWN_ADDRESS, Opened
 from mmsproxy.simulator.command import NO_RESULT, Call, Done, Refused, at
 from mmsproxy.simulator.common import BIT, NUMBER, CommonCommands
 from mmsproxy.simulator.dialect import Board, Param
-from mmsproxy.simulator.simcom import SimcomSockets, Slot
+from mmsproxy.simulator.simcom import SimcomSockets
+from mmsproxy.simulator.sockets import Slot
 
 MOST_SENT = 1500
 ACK_TIMEOUT_S = 120.0

@@ -14,7 +14,8 @@ from mmsproxy.simulator.air import OWN_ADDRESS, Opened
 from mmsproxy.simulator.command import NO_RESULT, Call, Done, Refused, at
 from mmsproxy.simulator.common import BIT, NOT_ALLOWED, NUMBER, CommonCommands
 from mmsproxy.simulator.dialect import Board, Param
-from mmsproxy.simulator.simcom import SimcomSockets, Slot
+from mmsproxy.simulator.simcom import SimcomSockets
+from mmsproxy.simulator.sockets import Slot
 
 MOST_SENT = 1460
 ACK_TIMEOUT_S = 645.0  # manual p. 216: then CLOSE is reported

@@ -7,61 +7,21 @@ Law: no command here differs between SIM800 and SIM7600 other than through the h
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
-from mmsproxy.simulator.air import AirSocket, Opened
 from mmsproxy.simulator.command import Call, Refused, at
-from mmsproxy.simulator.common import NOT_ALLOWED, CommonCommands
+from mmsproxy.simulator.common import NOT_ALLOWED
 from mmsproxy.simulator.dialect import Board
+from mmsproxy.simulator.sockets import NumberedSockets, Slot
 
 READ_HEX = 3
 ESCAPE = b"+++"
 
 
-class Slot:
-    """One socket number. It outlives its connection: what was received stays readable until the number is used again."""
-
-    def __init__(self, dialect: SimcomSockets, number: int) -> None:
-        self._dialect = dialect
-        self.number = number
-        self.epoch = 0
-        self.clear()
-
-    def clear(self) -> None:
-        """The number is free; a connect that is still under way becomes void."""
-        self.epoch += 1
-        self.air: AirSocket | None = None
-        self.state = "INITIAL"
-        self.host = ""
-        self.address = ""
-        self.port = 0
-        self.announced = False
-
-    @property
-    def open(self) -> bool:
-        return self.air is not None and self.air.open
-
-    @property
-    def unread(self) -> int:
-        return len(self.air.unread) if self.air is not None else 0
-
-    def data_came(self) -> None:
-        self._dialect.data_came(self)
-
-    def peer_closed(self, by: str) -> None:
-        self._dialect.peer_closed(self, by)
-
-
-class SimcomSockets(CommonCommands):
+class SimcomSockets(NumberedSockets):
     """See the module."""
-
-    SOCKETS: ClassVar[int]
-    READ_LIMIT: ClassVar[int]
-    PROMPT: ClassVar[str]
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
-        self.slots = [Slot(self, number) for number in range(self.SOCKETS)]
         self.pull = False
         self.online: Slot | None = None  # the transparent mode: this slot owns the line
 
@@ -83,9 +43,6 @@ class SimcomSockets(CommonCommands):
     def push(self, slot: Slot, data: bytes) -> None:
         """Writes unasked data in the dialect's form."""
 
-    @abstractmethod
-    def say_closed(self, slot: Slot, by: str) -> None: ...
-
     def readable(self) -> bool:
         """Whether the CIPRXGET read forms may be used."""
         return self.pull
@@ -96,7 +53,7 @@ class SimcomSockets(CommonCommands):
         """(the socket that a command names, the index of its next argument)."""
         if not self.multi():
             return self.slots[0], index
-        return self.slots[call.number(index, 0, self.SOCKETS - 1)], index + 1
+        return self.numbered(call, index), index + 1
 
     def form(self, slot: Slot, text: str) -> str:
         """`n, text` where commands carry numbers, else the bare text."""
@@ -134,28 +91,11 @@ class SimcomSockets(CommonCommands):
             self.say_closed(slot, by)
 
     def drop_all(self, by: str) -> None:
-        self.board.air.drop(by)
-        for slot in self.slots:
-            slot.clear()
+        super().drop_all(by)
         if self.online is not None:
             self.online = None
             self.t.line("CLOSED")
             self.t.wake()
-
-    async def dial(self, slot: Slot, host: str, port: int, timeout: float) -> Opened | None:
-        """Connects the slot; None when the number was taken back meanwhile."""
-        slot.clear()
-        slot.state, slot.host, slot.port = "CONNECTING", host, port
-        epoch = slot.epoch
-        opened, air, address = await self.board.air.connect(host, port, timeout)
-        if slot.epoch != epoch:
-            if air is not None:
-                air.abort("local")
-            return None
-        slot.address = address
-        slot.air = air
-        slot.state = "CONNECTED" if air is not None else "CLOSED"
-        return opened
 
     # reading
 
@@ -204,7 +144,7 @@ class SimcomSockets(CommonCommands):
         """sent, acknowledged, unacknowledged bytes. Raises Refused."""
         if slot.air is None:
             raise Refused(NOT_ALLOWED)
-        sent, acked = slot.air.sent + self.board.faults.counter_error, slot.air.acked
+        sent, acked = self.sent_and_acked(slot)
         return f"{sent},{acked},{max(sent - acked, 0)}"
 
     # the transparent mode

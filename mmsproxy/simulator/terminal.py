@@ -215,6 +215,13 @@ class Terminal:
             return
         self._later(f"\r\n{heard}\r\n".encode("latin-1") + data + trailer.encode("latin-1"), late)
 
+    def inline(self, header: str, data: bytes, trailer: bytes) -> None:
+        """A header, counted data on the same line, and what ends it, as one piece."""
+        heard, late = self._faults.on_line(header)
+        if heard is None or self._muted:
+            return
+        self._later(f"\r\n{heard}".encode("latin-1") + data + trailer, late)
+
     def prompt(self, text: str) -> None:
         """A prompt: no line end after it."""
         self._say(text.strip(), text)
