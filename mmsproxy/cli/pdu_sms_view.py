@@ -10,19 +10,19 @@ from mmsproxy.cli.pdu_view import push_json, warnings_json
 from mmsproxy.wire import sms_pdu
 from mmsproxy.wire.sms_pdu import Address, Concatenation, Dcs, Deliver, Ports, StatusReport, Submit, Timestamp, Tpdu, UserData
 
-_KINDS = {Deliver: "sms-deliver", Submit: "sms-submit", StatusReport: "sms-status-report"}
+KINDS = {Deliver: "sms-deliver", Submit: "sms-submit", StatusReport: "sms-status-report"}
 
 
 def sms_json(tpdu: Tpdu, joined: Carried | None) -> dict[str, Json]:
     """A decoded TPDU; `joined` is the push that it completes."""
     octets = sms_pdu.encode(tpdu)
-    shown: dict[str, Json] = {"kind": _KINDS[type(tpdu)], "size": len(octets), "fields": list(_fields(tpdu))}
+    shown: dict[str, Json] = {"kind": KINDS[type(tpdu)], "size": len(octets), "fields": list(_fields(tpdu))}
     user_data = tpdu.user_data
     if user_data is not None:
         shown["user_data"] = _user_data(user_data, tpdu.dcs or Dcs(0))
     if tpdu.tail:
         shown["tail"] = {"offset": len(octets) - len(tpdu.tail), "hex": tpdu.tail.hex()}
-    shown |= {"octets": octets.hex(), "warnings": warnings_json(tpdu.warnings)}
+    shown |= {"service_centre": tpdu.smsc is not None, "octets": octets.hex(), "warnings": warnings_json(tpdu.warnings)}
     return shown | ({"push": push_json(joined.push, joined.mms)} if joined else {})
 
 

@@ -17,6 +17,8 @@ from mmsproxy.wire import wap_push
 from mmsproxy.wire.mms_pdu import Header, Part, Pdu
 from mmsproxy.wire.model import Entry, PartHeader
 from mmsproxy.wsp.integers import UINTVAR
+from mmsproxy.wsp.leaf import Lenient
+from mmsproxy.wsp.parameters import CONTENT_TYPE
 from mmsproxy.wsp.values import ContentType, PduWarning
 
 _UTF_8: Final = 106
@@ -93,6 +95,8 @@ def text_of(octets: bytes, content_type: ContentType) -> str | None:
     if not (media.startswith("text/") or media in _TEXT_MEDIA):
         return None
     codec = text_codec(content_type)
+    if codec.startswith("utf_16") and octets[:2] == b"\xff\xfe":
+        return None  # the other order of octets, by its mark: it would not come back
     try:
         text = octets.decode(codec)
         return text if text.encode(codec) == octets else None
@@ -151,6 +155,7 @@ def push_json(push: wap_push.Push, mms: Pdu | PduError | None) -> dict[str, Json
         "size": len(head) + len(push.body),
         "tid": push.tid,
         "confirmed": push.confirmed,
+        **_odd_length(head),
         "headers": _push_headers(push),
     }
     body: dict[str, Json] = {"offset": len(head)}
@@ -161,9 +166,17 @@ def push_json(push: wap_push.Push, mms: Pdu | PduError | None) -> dict[str, Json
     return shown | {"body": body, "warnings": warnings_json(push.warnings)}
 
 
+def _odd_length(head: bytes) -> dict[str, Json]:
+    """How HeadersLen stood where it stood in a longer form than needed."""
+    length, start = UINTVAR.read(head, 2, len(head), Lenient())
+    short = bytearray()
+    UINTVAR.write(length, short)
+    return {} if head[2:start] == short else {"headers_length_octets": head[2:start].hex()}
+
+
 def _push_headers(push: wap_push.Push) -> list[Json]:
     head = push.head
-    _, start = UINTVAR.read(head, 2, len(head))
+    _, start = UINTVAR.read(head, 2, len(head), Lenient())
     last = push.headers[-1] if push.headers else None
     after = (last.offset or 0) + len(last.raw or b"") if last else _content_type_stop(push, start)
     first = (push.headers[0].offset or 0) if push.headers else after
@@ -175,9 +188,6 @@ def _push_headers(push: wap_push.Push) -> list[Json]:
 
 
 def _content_type_stop(push: wap_push.Push, start: int) -> int:
-    from mmsproxy.wsp.leaf import Lenient
-    from mmsproxy.wsp.parameters import CONTENT_TYPE
-
     return CONTENT_TYPE.read(push.head, start, len(push.head), Lenient())[1]
 
 
