@@ -18,15 +18,26 @@ from mmsproxy.simulator.clock import Clock
 from mmsproxy.simulator.dialect import Board, Dialect
 from mmsproxy.simulator.faults import Faults
 from mmsproxy.simulator.interpreter import Interpreter
+from mmsproxy.simulator.quectel import Quectel
 from mmsproxy.simulator.radio import Radio
 from mmsproxy.simulator.settings import ModemSettings
 from mmsproxy.simulator.sim800 import Sim800
+from mmsproxy.simulator.sim7080 import Sim7080
 from mmsproxy.simulator.sim7600 import Sim7600
+from mmsproxy.simulator.telit import Telit
 from mmsproxy.simulator.terminal import Terminal
 from mmsproxy.simulator.uart import Uart
+from mmsproxy.simulator.ublox import Ublox
 from mmsproxy.simulator.wire_ledger import Wire
 
-DIALECTS: dict[str, type[Dialect]] = {"sim800": Sim800, "sim7600": Sim7600}
+DIALECTS: dict[str, type[Dialect]] = {
+    "sim800": Sim800,
+    "sim7600": Sim7600,
+    "sim7080": Sim7080,
+    "quectel": Quectel,
+    "ublox": Ublox,
+    "telit": Telit,
+}
 BANNER_GAP_S = 0.05  # between two lines that a booting modem says by itself
 AUTOBAUD_SILENT = ("RDY", "+CFUN: 1")  # not said before the rate is known (arduino-sim808 23)
 
