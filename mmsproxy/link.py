@@ -70,11 +70,18 @@ class Stream(Protocol):
     def max_send(self) -> int:
         """The most bytes the link takes at once; `send` splits by itself, this is for callers that want to align."""
 
-    async def send(self, data: bytes | memoryview) -> None:
-        """Returns when the link has accepted all of `data`. Once a chunk was asked for, its bytes follow, whatever is cancelled above."""
+    async def send(self, data: bytes | memoryview, *, more: bool = False) -> None:
+        """Returns when the link has accepted all of `data`. Once a chunk was asked for, its bytes follow, whatever is cancelled above.
+
+        `more` says that the request is not complete with these bytes: further ones of it must follow, or the far end cannot have it. A
+        link that has lost its place in the middle may then fill up what it announced; it never may where that would complete a request.
+        """
 
     async def recv(self) -> bytes:
         """The next bytes, at least one; b"" when the peer has closed and all that it sent was read."""
+
+    async def acknowledged(self) -> None:
+        """Returns when the far end's TCP has acknowledged all that was given; never while that is not known. Raises nothing."""
 
     async def close(self) -> None:
         """Returns when the socket is free again. May be called twice; never raises LinkError."""

@@ -22,6 +22,7 @@ from mmsproxy.link import Ledger
 
 T = TypeVar("T")
 
+ACK_LOOK = 0.2  # seconds of silence behind the last byte before the modem is asked what was acknowledged: an answer may be quicker
 POLL = 0.5  # seconds between two looks for data while an answer is due: the "data" URC may get lost (modems.md 2)
 
 
@@ -45,6 +46,9 @@ class ModemStream:
         self._waiting = False  # the modem holds data for us, or may
         self._ended = False  # the peer has closed
         self._sending = 0
+        self._more = False  # the request is not complete with what was given
+        self._acks_due = False  # nobody has asked yet what was acknowledged of the last bytes
+        self._acks = asyncio.Event()
         self._torn: MmsproxyError | None = None  # nothing more may be sent
         self._fault: LinkError | None = None  # nothing more can come
         self._closing: asyncio.Task[None] | None = None
@@ -71,22 +75,24 @@ class ModemStream:
 
     # -- sending ----------------------------------------------------------------------------------------------------------------
 
-    async def send(self, data: bytes | memoryview) -> None:
+    async def send(self, data: bytes | memoryview, *, more: bool = False) -> None:
         """Raises PeerReset, LinkError; then what the ledger says has left."""
         view = memoryview(data).cast("B")
         self._ledger.given += len(view)
+        self._more = more
         self._sending += 1
         try:
             while view:
                 view = view[await self._send_chunk(view) :]
         finally:
             self._sending -= 1
+            self._acks_due = True
             self._news.set()
 
     async def _send_chunk(self, view: memoryview) -> int:
         self._check_sending()
         chunk = view[: self._dialect.max_send]
-        script = deliver(self._dialect, self._socket, bytes(chunk), more=len(view) > len(chunk))
+        script = deliver(self._dialect, self._socket, bytes(chunk), more=self._more or len(view) > len(chunk))
         try:
             return await self._call(script, self._offered)
         except PeerReset as error:
@@ -115,6 +121,7 @@ class ModemStream:
             if self._inbox:
                 return self._inbox.popleft()
             if self._waiting:
+                self._waiting = False  # a URC that comes while the read is under way sets it again
                 await self._look(self._read())
             elif self._fault is not None:
                 raise type(self._fault)(self._fault.detail, cure=self._fault.cure)
@@ -124,7 +131,6 @@ class ModemStream:
                 await self._wait()
 
     async def _look(self, script: Script[None]) -> None:
-        self._waiting = False  # a URC that comes while the read is under way sets it again
         with contextlib.suppress(LinkError):  # noted as our fault, by the script or by `fail`
             await self._call(script)
 
@@ -146,22 +152,37 @@ class ModemStream:
     def _poll(self) -> Script[None]:
         """Nothing came for a while: look, and if nothing else is due ask what the far end has acknowledged."""
         yield from self._read()
-        if not self._inbox and self._fault is None and self._ledger.acked < self._ledger.accepted:
-            try:
-                counters = yield from self._dialect.counters(self.number)
-            except AtError:
-                return
-            self._ledger.acked = max(self._ledger.acked, min(counters.acked, self._ledger.accepted))
+        if not self._inbox and self._fault is None:
+            yield from self._count()
+
+    def _count(self) -> Script[None]:
+        """What the far end has acknowledged, by the modem's own counter. A modem that cannot tell is not at fault."""
+        if self._ledger.acked >= self._ledger.accepted:
+            return
+        try:
+            counters = yield from self._dialect.counters(self.number)
+        except AtError:
+            return
+        self._ledger.acked = max(self._ledger.acked, min(counters.acked, self._ledger.accepted))
+        self._acks.set()
+
+    async def acknowledged(self) -> None:
+        """Returns when the counter that is asked beside `recv` has shown it."""
+        while self._ledger.acked < self._ledger.given:
+            self._acks.clear()
+            await self._acks.wait()
 
     async def _wait(self) -> None:
-        """For news; while an answer is due, at most POLL seconds before a look."""
-        answer_due = self._ledger.given > 0 and not self._sending
+        """For news; while an answer is due, at most ACK_LOOK seconds before the first look, and then POLL."""
+        answer_due = self._ledger.given > 0 and not self._sending and not self._more
+        first = self._acks_due
         self._news.clear()
         try:
-            async with asyncio.timeout(POLL if answer_due else None):
+            async with asyncio.timeout((ACK_LOOK if first else POLL) if answer_due else None):
                 await self._news.wait()
         except TimeoutError:
-            await self._look(self._poll())
+            self._acks_due = False
+            await self._look(self._count() if first else self._poll())
 
     # -- what the link tells ----------------------------------------------------------------------------------------------------
 

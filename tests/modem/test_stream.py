@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.at.dialect import NOTHING, Ask, Counters, Offer, Received, Script, Sent, Verdict
+from mmsproxy.at.dialect import NOTHING, Ask, Counters, Offer, Raw, Received, Script, Sent, Verdict
 from mmsproxy.at.heard import UrcReceived
 from mmsproxy.at.rules import Urc
 from mmsproxy.at.sim7600 import SIM7600
@@ -31,6 +31,8 @@ class Modem:
         self.verdict = Verdict.TAKEN
         self.close_error: LinkError | None = None
         self.calls: list[str] = []
+        self.raw: list[bytes] = []
+        self.lag = 0  # bytes given that are not acknowledged
         self.released = 0
         self.dialect = replace(
             SIM7600, send=self.send, read=self.read, counters=self.counters, close=self.close, bearer_down=self.bearer_down, max_send=10
@@ -50,6 +52,8 @@ class Modem:
             while True:
                 if isinstance(request, Offer) and offered is not None:
                     offered(request.upto)
+                if isinstance(request, Raw):
+                    self.raw.append(bytes(request.data))
                 await asyncio.sleep(0)
                 request = script.send(NOTHING)
         except StopIteration as done:
@@ -72,7 +76,7 @@ class Modem:
     def counters(self, _socket: int) -> Script[Counters]:
         self.calls.append("counters")
         yield Ask(b"AT+COUNT")
-        return Counters(len(self.body), len(self.body), 0)
+        return Counters(len(self.body), len(self.body) - self.lag, self.lag)
 
     def close(self, _socket: int) -> Script[None]:
         self.calls.append("close")
@@ -88,6 +92,7 @@ class Modem:
 @pytest.fixture
 async def modem(monkeypatch: pytest.MonkeyPatch) -> Modem:
     monkeypatch.setattr(stream, "POLL", 0.02)
+    monkeypatch.setattr(stream, "ACK_LOOK", 0.01)
     return Modem()
 
 
@@ -162,12 +167,44 @@ async def test_nothing_is_polled_before_something_was_sent(modem: Modem) -> None
 async def test_while_an_answer_is_due_it_is_looked_for_and_the_counter_asked_once(modem: Modem) -> None:
     reading = asyncio.create_task(modem.stream.recv())
     await modem.stream.send(b"request")
+    async with asyncio.timeout(5):
+        await modem.stream.acknowledged()
+    assert modem.calls == ["send", "counters"]
     await asyncio.sleep(0.1)
-    assert modem.calls[:3] == ["send", "read", "counters"]
+    assert modem.calls[2] == "read"
     assert modem.calls.count("counters") == 1
     assert modem.stream.ledger.acked == 7
     modem.to_read = [Received(b"answer", 0)]
     assert await reading == b"answer"
+
+
+async def test_what_is_not_acknowledged_yet_is_asked_again(modem: Modem) -> None:
+    modem.lag = 3
+    reading = asyncio.create_task(modem.stream.recv())
+    await modem.stream.send(b"request")
+    waiting = asyncio.create_task(modem.stream.acknowledged())
+    await asyncio.sleep(0.05)
+    assert (modem.stream.ledger.acked, waiting.done()) == (4, False)
+    modem.lag = 0
+    async with asyncio.timeout(5):
+        await waiting
+    reading.cancel()
+
+
+async def test_nothing_is_asked_in_the_middle_of_a_request(modem: Modem) -> None:
+    reading = asyncio.create_task(modem.stream.recv())
+    await modem.stream.send(b"half a", more=True)
+    await asyncio.sleep(0.05)
+    assert modem.calls == ["send"]
+    reading.cancel()
+
+
+@pytest.mark.parametrize(("more", "filled"), [(True, True), (False, False)])
+async def test_a_missed_prompt_is_filled_up_only_where_more_of_the_request_is_due(modem: Modem, more: bool, filled: bool) -> None:
+    modem.verdict = Verdict.NO_PROMPT
+    with pytest.raises(LinkError):
+        await modem.stream.send(b"ten octets", more=more)
+    assert (bytes(10) in modem.raw) is filled
 
 
 async def test_a_lost_bearer_lets_what_the_modem_holds_be_read(modem: Modem) -> None:
