@@ -123,7 +123,7 @@ class CommonCommands(Dialect):
 
     @at("+IPR?")
     async def _baud(self, call: Call) -> None:
-        self.info("+IPR", self.board.uart.fixed_baud)
+        self.info("+IPR", self.board.uart.fixed_baud or (self.settings.line_rate or self.FIXED_BAUD if self.FIXED_BAUD else 0))
 
     @at("+IPR=")
     async def _set_baud(self, call: Call) -> Done:

@@ -60,7 +60,7 @@ class Dialect(ABC):
     REVISION: ClassVar[str]
     LINE_LIMIT: ClassVar[int] = 556
     BANNERS: ClassVar[tuple[str, ...]]
-    FIXED_BAUD: ClassVar[int] = 0  # AT+IPR at boot; 0 = autobaud
+    FIXED_BAUD: ClassVar[int] = 0  # what AT+IPR? shows at boot on an unpaced line; 0 = autobaud, whatever the line
     DEFAULT_BEARER: ClassVar[bool] = False  # LTE: attaching activates context 1
     PARAMS: ClassVar[dict[str, Param]] = {}
     TESTS: ClassVar[dict[str, str]] = {}

@@ -164,7 +164,7 @@ class SimulatedModem:
     async def _boot(self) -> None:
         await self._clock.sleep(self.settings.boot)
         self._power_on()
-        silent = AUTOBAUD_SILENT if not self._uart.fixed_baud else ()
+        silent = AUTOBAUD_SILENT if not (self._uart.fixed_baud or self.dialect.FIXED_BAUD) else ()
         for line in self.dialect.BANNERS:
             if line not in silent and (line != "+CPIN: READY" or not self.dialect.radio.pin_wanted):
                 self.dialect.t.line(line)
@@ -172,7 +172,7 @@ class SimulatedModem:
 
     def _power_on(self) -> None:
         kind = DIALECTS[self.settings.dialect]
-        self._uart.set_baud(int(self._saved.get("baud", kind.FIXED_BAUD)))
+        self._uart.set_baud(int(self._saved.get("baud", "0")))
         self._air = Air(self.settings, self._clock, self.faults, self._hosts, self.wire)
         self._terminal = Terminal(self._uart, self._clock, self.faults, kind.LINE_LIMIT)
         self._terminal.echo = bool(int(self._saved.get("echo", "1")))

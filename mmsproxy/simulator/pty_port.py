@@ -55,13 +55,14 @@ class PtyPort:
         except (termios.error, OSError):
             return None
 
-    def plug(self) -> None:
-        """Makes the pty and the symlink. Raises PortError when the symlink's path is taken by something else."""
+    def plug(self, baud: int = 0) -> None:
+        """Makes the pty and the symlink; the host finds the speed `baud` set. Raises PortError when the symlink's path is taken."""
         if self.plugged:
             return
         self._master, slave = os.openpty()
         self._slave_name = os.ttyname(slave)
         tty.setraw(slave)
+        _set_speed(slave, baud)
         os.close(slave)
         os.set_blocking(self._master, False)
         try:
@@ -178,3 +179,12 @@ class PtyPort:
     def _remove_link(self) -> None:
         if self._link is not None and self._link.is_symlink() and os.readlink(self._link) == self._slave_name:
             self._link.unlink()
+
+
+def _set_speed(slave: int, baud: int) -> None:
+    """A program that never sets a speed then has the modem's own, as on a board that is set up; rates without a constant are left."""
+    for constant, rate in _BAUD.items():
+        if rate == baud:
+            attributes = termios.tcgetattr(slave)
+            attributes[4] = attributes[5] = constant
+            termios.tcsetattr(slave, termios.TCSANOW, attributes)

@@ -207,7 +207,7 @@ class Sim7600(SimcomSockets):
         return NO_RESULT
 
     def _connected(self) -> str:
-        return f"CONNECT {self.board.uart.fixed_baud or 115200}"
+        return f"CONNECT {self.board.uart.fixed_baud or self.settings.line_rate or self.FIXED_BAUD}"
 
     async def resume_data(self) -> bool:
         slot = self.slots[0]

@@ -35,9 +35,10 @@ class Uart:
         self._deliver = deliver
         self._backlog = backlog
         self._port = PtyPort(link, self._readable, self._writable)
+        self._baud = baud
         self._rate = baud / BITS_PER_BYTE
         self.flow_control = False
-        self.fixed_baud = 0  # AT+IPR: another speed of the host makes garbage; 0 = autobaud
+        self.fixed_baud = 0  # by AT+IPR: another speed of the host makes garbage; 0 = any speed of the host is understood
         self.lost = 0  # bytes dropped in either direction, for tests
         self._rx_free_at = 0.0
         self._rx_timer: Timer | None = None
@@ -60,7 +61,7 @@ class Uart:
         return len(self._tx)
 
     def plug(self) -> None:
-        self._port.plug()
+        self._port.plug(self._baud)
 
     def unplug(self) -> None:
         self.reset()
@@ -79,10 +80,10 @@ class Uart:
             self._port.resume()
 
     def set_baud(self, baud: int) -> None:
-        """Follows AT+IPR: a paced line runs at the new rate, an unpaced one stays unpaced; 0 (autobaud) keeps the rate."""
+        """Follows AT+IPR: a paced line runs at the new rate, an unpaced one stays unpaced; 0 is the line rate that it began with."""
         self.fixed_baud = baud
-        if self._rate and baud:
-            self._rate = baud / BITS_PER_BYTE
+        if self._rate:
+            self._rate = (baud or self._baud) / BITS_PER_BYTE
 
     def write(self, data: bytes) -> None:
         """Queues `data` as one piece of talk: nothing comes in between. Beyond TX_LIMIT it is lost."""

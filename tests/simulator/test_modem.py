@@ -157,3 +157,29 @@ def test_what_cannot_be_is_refused_at_once() -> None:
     for target in ("192.0.2.1:80", "mmsc.example:80", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:http"):
         with pytest.raises(ConfigError, match="loopback"):
             SimulatedModem(ModemSettings(), {"mmsc": target})
+
+
+@BOTH
+@pytest.mark.parametrize("line_rate", [9600, 460800])
+async def test_the_line_rate_holds_whatever_the_host_has_set(bench, dialect: str, line_rate: int) -> None:
+    def script(b) -> None:  # this host's port stands at 115200
+        b.dte.send("ATE0\r")
+        b.dte.until("OK\r\n")
+        b.dte.ask("AT+IPR?", f"|+IPR: {0 if dialect == 'sim800' else line_rate}||OK|")
+        start = time.monotonic()
+        b.dte.ok(*["AT" + "E0" * 40] * 3)
+        assert time.monotonic() - start >= 3 * (83 + 6) / (line_rate / 10)
+
+    await bench(script, dialect=dialect, line_rate=line_rate)
+
+
+async def test_a_raised_rate_is_gone_after_a_restart(bench) -> None:
+    def script(b) -> None:
+        b.dte.send("ATE0\r")
+        b.dte.until("OK\r\n")
+        b.dte.ok("AT+IPR=460800")
+        b.call(b.modem.restart)
+        b.dte.until("SMS Ready\r\n")
+        b.dte.ask("AT+IPR?", "AT+IPR?\r|+IPR: 0||OK|")
+
+    await bench(script, dialect="sim800", line_rate=115200)

@@ -156,10 +156,14 @@ async def test_the_host_goes_on_when_the_modem_has_worked_off_its_bytes(line) ->
 
 async def test_a_fixed_rate_makes_garbage_of_another_one(line) -> None:
     wire = await line(115200)
-    wire.uart.set_baud(460800)  # the host's pty stands at its own default
+    wire.uart.set_baud(460800)
     await wire.write(b"AT\r")
     await wire.until_received(3)
     assert wire.received != b"AT\r"
+    wire.uart.set_baud(0)
+    await wire.write(b"AT\r")
+    await wire.until_received(6)
+    assert wire.received[3:] == b"AT\r"
 
 
 async def test_drained_is_told_once_the_last_byte_is_out(line) -> None:
