@@ -12,6 +12,8 @@ from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
     from mmsproxy.simulator.mmsc import Mmsc
+    from mmsproxy.simulator.modem import SimulatedModem
+    from mmsproxy.simulator.script import Control
 
 app = App(name="simulate", help="Run a simulated modem or a simulated carrier on its own.")
 
@@ -19,7 +21,7 @@ app = App(name="simulate", help="Run a simulated modem or a simulated carrier on
 @app.command
 def modem(
     *,
-    dialect: Literal["sim800", "sim7600"],
+    dialect: Literal["sim800", "sim7600", "sim7080", "quectel", "ublox", "telit"],
     link: Path,
     host: Annotated[list[str], Parameter(negative="")],
     line_rate: int = 115200,
@@ -27,6 +29,8 @@ def modem(
     activation: float = 1.0,
     prompt_delay: float = 0.0,
     accept_delay: float = 0.0,
+    faults: Path | None = None,
+    control: Path | None = None,
 ) -> None:
     """Run a modem on a pseudo-terminal until SIGINT or SIGTERM.
 
@@ -48,6 +52,10 @@ def modem(
         Seconds from a send command to its prompt.
     accept_delay
         Seconds from the last payload byte to the result.
+    faults
+        A file of fault lines (docs/simulator.md) that are applied at the start.
+    control
+        Path of a Unix socket that takes fault lines while the modem runs.
     """
     from mmsproxy.simulator.modem import SimulatedModem
     from mmsproxy.simulator.settings import ModemSettings
@@ -62,7 +70,8 @@ def modem(
         record=False,
     )
     simulated = SimulatedModem(settings, hosts(host), link)
-    asyncio.run(_until_stopped(simulated, lambda: f"simulated {dialect} on {link}"))
+    part = _Scripted(simulated, faults, control)
+    asyncio.run(_until_stopped(part, lambda: f"simulated {dialect} on {link}"))
 
 
 @app.command
@@ -120,6 +129,33 @@ class Part(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+class _Scripted:
+    """The modem with its fault file and its control socket."""
+
+    def __init__(self, simulated: SimulatedModem, faults: Path | None, control: Path | None) -> None:
+        self._modem, self._faults, self._path = simulated, faults, control
+        self._control: Control | None = None
+
+    async def start(self) -> None:
+        from mmsproxy.simulator import script
+
+        await self._modem.start()
+        try:
+            if self._faults is not None:
+                script.load(self._modem, self._faults)
+            if self._path is not None:
+                self._control = script.Control(self._modem, self._path)
+                await self._control.start()
+        except BaseException:
+            await self._modem.stop()
+            raise
+
+    async def stop(self) -> None:
+        if self._control is not None:
+            await self._control.stop()
+        await self._modem.stop()
 
 
 class _Listening:

@@ -1,98 +1,122 @@
-"""`mmsproxy simulate`: as processes, since that is how foreign drivers meet it."""
+"""`mmsproxy simulate` as a process: a modem that any program can open, a carrier that any client can post to."""
 
 from __future__ import annotations
 
+import http.client
 import os
+import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import termios
+import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-import serial
 
-from mmsproxy.cli.simulate import hosts, loopback
-from mmsproxy.errors import ConfigError
+DIALECTS = {"sim800": "SIM800", "sim7600": "SIM7600", "sim7080": "SIM7080", "quectel": "EC25", "ublox": "SARA", "telit": "LE910"}
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its one line."""
-    command = [sys.executable, "-m", "mmsproxy", "simulate", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def simulate(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its first line."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmsproxy", "simulate", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         yield process, process.stdout.readline()
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
 
 
-@pytest.mark.parametrize("dialect", ["sim800", "sim7600"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_modem_until_it_is_told_to_end(tmp_path: Path, dialect: str, number: signal.Signals) -> None:
-    link = tmp_path / "ttyModem"
-    flags = ["--host", "a=127.0.0.1:1", "--host", "b:80=127.0.0.1:2", "--line-rate", "460800", "--rtt", "0.01", "--activation", "0"]
-    with running("modem", "--dialect", dialect, "--link", str(link), *flags, "--prompt-delay", "0.005", "--accept-delay", "0.01") as run:
-        process, line = run
-        assert line == f"simulated {dialect} on {link}; end it with Ctrl-C\n"
-        with serial.Serial(str(link), 115200, timeout=5) as port:
-            port.write(b"AT\r")
-            assert port.read_until(b"OK\r\n") == b"AT\r\r\nOK\r\n"
-        process.send_signal(number)
-        assert process.wait(10) == 0
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
+def ask(fd: int, command: str) -> str:
+    os.write(fd, command.encode() + b"\r")
+    got = b""
+    while not re.search(rb"\r\n(OK|ERROR)\r\n", got) and select.select([fd], [], [], 5.0)[0]:
+        got += os.read(fd, 4096)
+    return got.decode("latin-1")
+
+
+def opened(stack: ExitStack, path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    stack.callback(os.close, fd)
+    tty.setraw(fd, termios.TCSANOW)
+    return fd
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_modem_of_each_dialect_answers_any_program(tmp_path: Path, dialect: str) -> None:
+    link = tmp_path / "ttySIM"
+    arguments = ("--dialect", dialect, "--link", str(link), "--host", "mmsc.example=127.0.0.1:9", "--line-rate", "0")
+    with ExitStack() as stack:
+        process, line = stack.enter_context(simulate("modem", *arguments))
+        assert str(link) in line
+        assert DIALECTS[dialect] in ask(opened(stack, link), "AT+CGMM")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
     assert not link.is_symlink()
 
 
-def test_a_carrier_that_stores(tmp_path: Path) -> None:
-    pdu = bytes.fromhex("8c80985431008d9289018197") + b"+1/TYPE=PLMN\0" + bytes.fromhex("84a300")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with running("mmsc", "--listen", f"127.0.0.1:{port}", "--answer", "ok", "--store", str(tmp_path / "box")) as (process, line):
-        assert line == f"simulated MMSC on http://127.0.0.1:{port}/; end it with Ctrl-C\n"
-        with socket.create_connection(("127.0.0.1", port), 5) as client:
-            client.sendall(b"POST / HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(pdu) + pdu)
-            answer = b""
-            while part := client.recv(4096):
-                answer += part
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
-    assert b"\x8c\x81\x98T1\0" in answer
-    assert [path.read_bytes() for path in (tmp_path / "box").iterdir()] == [pdu]
+def test_faults_from_a_file_and_over_the_control_socket(tmp_path: Path) -> None:
+    link, control, faults = tmp_path / "ttySIM", tmp_path / "control", tmp_path / "faults"
+    faults.write_text("command +CGMM refuse\n")
+    arguments = ("--dialect", "sim800", "--link", str(link), "--host", "m=127.0.0.1:9", "--line-rate", "0")
+    with ExitStack() as stack:
+        stack.enter_context(simulate("modem", *arguments, "--faults", str(faults), "--control", str(control)))
+        fd = opened(stack, link)
+        assert "ERROR" in ask(fd, "AT+CGMM")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(control))
+            client.sendall(b"command +CGMI refuse\n")
+            assert client.recv(100) == b"ok\n"
+        assert "ERROR" in ask(fd, "AT+CGMI")
+        assert "OK" in ask(fd, "AT+CGMI")
 
 
-def test_a_port_in_use_and_a_path_in_use_are_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        with running("mmsc", "--listen", f"127.0.0.1:{taken.getsockname()[1]}") as (process, _):
-            assert process.wait(10) == 1
-            assert process.stderr is not None
-            assert "cannot listen on" in process.stderr.read()
-    taken_path = tmp_path / "file"
-    taken_path.write_text("")
-    with running("modem", "--dialect", "sim800", "--link", str(taken_path), "--host", "a=127.0.0.1:1") as (process, _):
-        assert process.wait(10) == 1
-        assert process.stderr is not None
-        assert process.stderr.read().startswith(f"mmsproxy: cannot make the symlink {taken_path}")
-    assert os.path.isfile(taken_path)
+def test_the_carrier_answers_and_keeps(tmp_path: Path, root: Path) -> None:
+    pdu = (root / "docs" / "examples" / "hello.mms").read_bytes()
+    with simulate("mmsc", "--listen", "127.0.0.1:0", "--store", str(tmp_path / "kept")) as (_, line):
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
+        assert found is not None
+        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=20)
+        connection.request("POST", "/mms", pdu, {"Content-Type": "application/vnd.wap.mms-message"})
+        assert connection.getresponse().read().startswith(b"\x8c\x81\x98hello-1\x00")
+        connection.close()
+    (kept,) = (tmp_path / "kept").iterdir()
+    assert kept.read_bytes() == pdu
 
 
-@pytest.mark.parametrize("pair", ["mmsc", "mmsc=192.0.2.1:80", "=127.0.0.1:80"])
-def test_a_host_that_cannot_be_is_a_usage_error(tmp_path: Path, pair: str) -> None:
-    with running("modem", "--dialect", "sim800", "--link", str(tmp_path / "x"), "--host", pair) as (process, _):
-        assert process.wait(10) == 2
-        assert process.stderr is not None
-        assert "host" in process.stderr.read()
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("modem", "--dialect", "sim800", "--link", "x", "--host", "m"), "NAME=ADDRESS:PORT"),
+        (("modem", "--dialect", "sim800", "--link", "x", "--host", "m=10.0.0.1:80"), "loopback"),
+        (("modem", "--dialect", "nokia", "--link", "x", "--host", "m=127.0.0.1:80"), "sim7600"),
+        (("mmsc", "--listen", "0.0.0.0:0"), "this machine only"),
+        (("mmsc", "--listen", "8080"), "HOST:PORT"),
+        (("mmsc", "--listen", "127.0.0.1:0", "--answer", "maybe"), "html"),
+    ],
+)
+def test_a_wrong_option_names_the_cure(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    command = [sys.executable, "-m", "mmsproxy", "simulate", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode != 0
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
-def test_what_the_flags_are_read_as() -> None:
-    assert hosts(["a=127.0.0.1:1", "b:80=127.0.0.1:2"]) == {"a": "127.0.0.1:1", "b:80": "127.0.0.1:2"}
-    assert tuple(loopback("127.0.0.1:8099")) == ("127.0.0.1", 8099)
-    for listen in ("0.0.0.0:8099", "127.0.0.1", "127.0.0.1:x"):
-        with pytest.raises(ConfigError, match="--listen"):
-            loopback(listen)
+def test_two_carriers_on_one_port(tmp_path: Path) -> None:
+    with simulate("mmsc", "--listen", "127.0.0.1:0") as (_, line):
+        port = re.search(r":(\d+)/", line)
+        assert port is not None
+        command = [sys.executable, "-m", "mmsproxy", "simulate", "mmsc", "--listen", f"127.0.0.1:{port[1]}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "--listen" in done.stderr
