@@ -21,6 +21,8 @@ from mmsproxy.simulator.settings import ModemSettings
 from mmsproxy.simulator.terminal import Terminal
 from mmsproxy.simulator.uart import Uart
 
+OWN_TURN_S = 0.002  # more than the simulator takes from the last byte to the command
+
 
 @dataclass(frozen=True, slots=True)
 class Param:
@@ -139,15 +141,20 @@ class Dialect(ABC):
 
     async def prompt(self, text: str) -> None:
         """The modem's time to the prompt, then the prompt."""
-        await self.board.clock.sleep(self.settings.prompt_delay)
+        await self._latency(self.settings.prompt_delay)
         self.t.begin_data()
         self.t.prompt(text)
 
     async def payload(self, count: int) -> bytes:
         """Counted payload, and then the modem's time to its result."""
         data = await self.t.counted(count, echo=self.settings.payload_echo)
-        await self.board.clock.sleep(self.settings.accept_delay)
+        await self._latency(self.settings.accept_delay)
         return data
+
+    async def _latency(self, delay: float) -> None:
+        """Counts from the last bit heard, so that the simulator's own turn is not added; from now where that was long ago."""
+        now = self.board.clock.time()
+        await self.board.clock.sleep_until((self.t.heard_at if now - self.t.heard_at < OWN_TURN_S else now) + delay)
 
     def _test(self, name: str) -> Done:
         param = self.PARAMS.get(name)

@@ -53,7 +53,7 @@ class Terminal:
     def feed(self, data: bytes) -> None:
         """Bytes from the host."""
         self._inbox += data
-        self.heard_at = self._clock.time()
+        self.heard_at = self._uart.heard_at
         self.wake()
 
     def wake(self) -> None:

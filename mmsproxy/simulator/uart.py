@@ -39,6 +39,7 @@ class Uart:
         self._rate = baud / BITS_PER_BYTE
         self.flow_control = False
         self.fixed_baud = 0  # by AT+IPR: another speed of the host makes garbage; 0 = any speed of the host is understood
+        self.heard_at = 0.0  # when the last bit of what was delivered last had passed
         self.lost = 0  # bytes dropped in either direction, for tests
         self._rx_free_at = 0.0
         self._rx_timer: Timer | None = None
@@ -142,6 +143,7 @@ class Uart:
             self._receive_piece(self._rx_free_at)
 
     def _hand_over(self, data: bytes) -> None:
+        self.heard_at = self._rx_free_at if self._rate else self._clock.time()
         for part in self._faults.on_receive(data):
             if not self._port.plugged:
                 return
