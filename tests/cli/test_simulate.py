@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import inspect
 import os
 import re
 import select
@@ -17,6 +18,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from mmsproxy.cli.simulate import modem
+from mmsproxy.simulator.mmsc import ANSWERS
+from mmsproxy.simulator.script import _RULES
 
 DIALECTS = {"sim800": "SIM800", "sim7600": "SIM7600", "sim7080": "SIM7080", "quectel": "EC25", "ublox": "SARA", "telit": "LE910"}
 
@@ -120,3 +125,11 @@ def test_two_carriers_on_one_port(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "--listen" in done.stderr
+
+
+def test_every_flag_dialect_answer_and_fault_is_documented(root: Path) -> None:
+    page = (root / "docs" / "simulator.md").read_text()
+    flags = [f"--{name.replace('_', '-')}" for name in inspect.signature(modem).parameters]
+    faults = [f"`{occasion} " for occasion in _RULES]
+    for word in [*flags, *(f"`{name}`" for name in (*DIALECTS, *ANSWERS)), *faults]:
+        assert word in page, word
