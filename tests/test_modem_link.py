@@ -471,7 +471,8 @@ async def test_a_doubtful_chunk_is_decided_by_the_counter_and_never_sent_again(l
     await stream.send(b"once only")
     assert peer.body == b"once only"
     assert stream.ledger.accepted == 9
-    peer.override[b"AT+CIPACK"] = b"\r\nERROR\r\n"
+    room_and_then_nothing = iter([b"\r\n+CIPACK: 9,9,0\r\n\r\nOK\r\n", b"\r\nERROR\r\n"])
+    peer.override[b"AT+CIPACK"] = lambda: next(room_and_then_nothing)
     with pytest.raises(AtError):
         await stream.send(b"doubtful")
     assert peer.body == b"once onlydoubtful"

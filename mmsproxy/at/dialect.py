@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Protocol, TypeVar
 
 from mmsproxy.at.heard import Outcome, Reply
@@ -92,11 +92,23 @@ class Tell:
     text: str
 
 
+class Rung(IntEnum):
+    """The recovery ladder (modems.md 5.3): a rung that fails leads to the next."""
+
+    PROBE = 1  # AT
+    CLOSE = 2  # the socket
+    BEARER = 3  # down and up
+    RADIO = 4  # off and on
+    RESTART = 5  # by command
+    RESET = 6  # by the configured command
+    GIVE_UP = 7
+
+
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """A rung of the recovery ladder (modems.md 5.3) is taken, and why: announced. The reply is empty."""
+    """A rung of the recovery ladder is taken, and why: announced. The reply is empty."""
 
-    rung: int
+    rung: Rung
     reason: str
 
 
@@ -202,12 +214,11 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Data plus scripts. Sizes in bytes. `prepare` runs once per modem boot, after the SIM and before registration; `bearer_up` brings up
+    """Data plus scripts. Sizes in bytes. `prepare` runs once per start-up, after the SIM and before registration, and may keep
+    a bearer that is up where it can tell that it is the profile's own; `bearer_up` brings up
     a bearer that is known to be down, `bearer_down` leaves a clean state and never fails but by silence.
 
     resolve      asks the carrier's DNS over the bearer that is up; raises ConnectError where there is no such name
-    adopt        in place of `prepare`, once per start-up: whether an active bearer is this profile's own and in the modes that `prepare`
-                 sets; then it is kept and our socket is closed
     transparent  the same modem in its transparent mode, where it has one
     is_transparent  after `open` the line is the connection's: no commands, no URCs, no counters until +++ (modems.md 3.5)
     """
@@ -232,7 +243,6 @@ class Dialect:
     close: Callable[[int], Script[None]]
     first_socket: int = 0
     resolve: Callable[[str], Script[Resolved]] | None = None
-    adopt: Callable[[Profile], Script[bool]] | None = None
     transparent: Dialect | None = None
     is_transparent: bool = False
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from mmsproxy.at import power
-from mmsproxy.at.dialect import NOTHING, Ask, Await, Climb, Escape, Offer, Pause, Rate, Raw, Request, Script, Tell, printable
+from mmsproxy.at.dialect import NOTHING, Ask, Await, Climb, Escape, Offer, Pause, Rate, Raw, Request, Rung, Script, Tell, printable
 from mmsproxy.at.engine import Engine
 from mmsproxy.at.heard import BurstReceived, DataReceived, EchoReceived, Event, HalfDone, Outcome, Replied, Reply, UrcReceived
 from mmsproxy.at.rules import Urc, ok
@@ -57,7 +57,7 @@ class Channel:
         heard: Callable[[UrcReceived], None],
         told: Callable[[str], None],
         broke: Callable[[], None],
-        climbed: Callable[[int, str], None] = lambda rung, reason: None,
+        climbed: Callable[[Rung, str], None] = lambda rung, reason: None,
         data: Callable[[bytes], None] = lambda data: None,
         tap: Tap | None = None,
     ) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mmsproxy.at.dialect import Ask, Await, Climb, Escape, Offer, Pause, Rate, Raw, Script, Tell
+from mmsproxy.at.dialect import Ask, Await, Climb, Escape, Offer, Pause, Rate, Raw, Rung, Script, Tell
 from mmsproxy.at.heard import Outcome, Reply, UrcReceived
 from mmsproxy.at.rules import Rule, Slot, Urc, ok, ok_and
 from mmsproxy.errors import AtError, AtTimeout, LinkError, LinkLost, PortError
@@ -65,7 +65,7 @@ class Bench:
         self.urcs: list[UrcReceived] = []
         self.told: list[str] = []
         self.broke = 0
-        self.climbed: list[tuple[int, str]] = []
+        self.climbed: list[tuple[Rung, str]] = []
         self.data = b""
         self.channel = Channel(
             baud,
@@ -268,10 +268,10 @@ def test_an_error_is_told_anew() -> None:
 
 async def test_a_rung_that_a_script_takes_is_announced(bench: Bench) -> None:
     def script() -> Script[None]:
-        yield Climb(3, "the bearer does not come up")
+        yield Climb(Rung.BEARER, "the bearer does not come up")
 
     await bench.channel.run(script())
-    assert bench.climbed == [(3, "the bearer does not come up")]
+    assert bench.climbed == [(Rung.BEARER, "the bearer does not come up")]
 
 
 async def test_the_rate_changes_behind_what_was_written(bench: Bench) -> None:
