@@ -61,6 +61,7 @@ class Sim7600(SimcomSockets):
         ),
         "+CSOCKSETPN": Param("1,0", ("[1-9]|1[0-6]", "0"), "(1-16)"),
         "+CGAUTH": Param("1,0", ("[1-9]|1[0-6]", "[0-3]", ".{0,127}", ".{0,127}"), '(1-16),(0-3),"PASSWD","USER"'),
+        "+CSOCKAUTH": Param("1,0", ("[1-9]|1[0-6]", "[0-2]", ".{0,127}", ".{0,127}"), '(1-16),(0-2),"PASSWD","USER"'),
         "+CNMP": Param("2", ("2|13|14|38|19|39|48|51|54|60|63|67",), "(2,13,14,38,19,39,48,51,54,60,63,67)"),
         "+CTZU": Param("1", (BIT,), "(0,1)"),
         "+CVHU": Param("0", ("[012]",), "(0-2)"),
@@ -312,6 +313,11 @@ class Sim7600(SimcomSockets):
         return super().counters(slot)
 
     # beside the sockets
+
+    @at("+CGSOCKCONT=")
+    async def _socket_context(self, call: Call) -> None:
+        """The context commands of the older manuals, still in many drivers: the same contexts."""
+        await self._define_context(call)
 
     @at("+CEREG?")
     async def _eps_registration(self, call: Call) -> None:

@@ -192,6 +192,8 @@ async def test_identity_and_contexts(bench) -> None:
         b.dte.ask("AT+CGACT?", "|+CGACT: 1,1||OK|")
         b.dte.send("AT+CGCONTRDP=1\r")
         b.dte.expect('\r\n+CGCONTRDP: 1,5,"","10.64.3.17.255.255.255.0","10.64.3.1","10.64.0.2","10.64.0.3"\r\n\r\nOK\r\n')
+        b.dte.ok('AT+CGSOCKCONT=2,"IP","mms"', 'AT+CSOCKAUTH=2,1,"password","user"')
+        b.dte.ask("AT+CGDCONT?", '|+CGDCONT: 1,"IP","","10.64.3.17",0,0||+CGDCONT: 2,"IP","mms","0.0.0.0",0,0||OK|')
         b.dte.ask("AT+NETOPEN=?", "|OK|")
         b.dte.ask("AT+CIPOPEN=?", '|+CIPOPEN: (0-9),"TCP"||OK|')
         b.dte.ask("AT+CAOPEN=?", "|ERROR|")
