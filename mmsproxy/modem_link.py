@@ -125,6 +125,8 @@ class ModemLink:
     async def ready(self) -> None:
         if self._state.status is LinkStatus.DOWN and self._owner is not None:
             await self._try_now()
+        elif self._state.status is LinkStatus.STARTING:
+            self._hurry.set()  # a modem that has just restarted: the owner may be resting before it starts it up
         await self._settled.wait()
         dialect = self._online()
         started = asyncio.get_running_loop().time()

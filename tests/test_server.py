@@ -88,7 +88,7 @@ async def build(tmp_path: Path) -> AsyncIterator[Build]:
         yield build
 
 
-@pytest.fixture(params=["sim7600", "sim800"])
+@pytest.fixture(params=["sim7600", "sim800", "sim7080", "quectel", "ublox", "telit"])
 async def house(request: pytest.FixtureRequest, build: Build) -> House:
     return await build(request.param)
 
@@ -160,6 +160,10 @@ async def test_an_early_end_is_a_definite_failure(house: House, early: Early) ->
 COMMANDS = {
     "sim7600": ["+NETOPEN?", "+NETOPEN", "+CIPOPEN", "+CIPSEND", "+CIPRXGET=2", "+CIPCLOSE", "+CIPACK", "E0", "+CGMM", "+CPIN", "+CEREG"],
     "sim800": ["+CIPSTATUS", "+CIICR", "+CSTT", "+CIPSTART", "+CIPSEND", "+CIPRXGET=2", "+CIPCLOSE", "+CIPSHUT", "+CIFSR", "E0", "+CPIN"],
+    "sim7080": ["+CNACT?", "+CNACT=0,1", "+CNCFG", "+CAOPEN", "+CASEND", "+CARECV", "+CACLOSE", "+CAACK", "+CACID", "E0", "+CPIN"],
+    "quectel": ["+QIACT?", "+QIACT=1", "+QICSGP", "+QIOPEN", "+QISEND", "+QIRD", "+QICLOSE", "+QISTATE", "+QIDEACT", "E0", "+CPIN"],
+    "ublox": ["+CGACT?", "+CGACT=1", "+USOCR", "+USOCO", "+USOWR", "+USORD", "+USOCL", "+USOCTL", "+UDCONF", "E0", "+CPIN"],
+    "telit": ["#SGACT?", "#SGACT=1", "#SCFGEXT", "#SD", "#SSENDEXT", "#SRECV", "#SH", "#SI", "#SCFG", "E0", "+CPIN"],
 }
 
 

@@ -70,7 +70,11 @@ class SerialPort(asyncio.Protocol):
             opening.add_done_callback(_close_unwanted)
             raise
         port = cls(device, on_data, on_lost)
-        await serial_asyncio.connection_for_serial(loop, lambda: port, instance)
+        try:
+            await serial_asyncio.connection_for_serial(loop, lambda: port, instance)
+        except OSError as error:  # unplugged between the open and here: pyserial's SerialException is one
+            instance.close()
+            raise _translated(device, error) from error
         await port._made.wait()
         return port
 

@@ -194,3 +194,17 @@ def test_the_group_of_the_port_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     assert serial_port._group_of(str(tmp_path / "none")) == "dialout"
     monkeypatch.setattr(serial_port.os, "stat", lambda path: os.stat_result((0o20660, 0, 0, 0, 0, 12345678, 0, 0, 0, 0)))
     assert serial_port._group_of(str(port)) == "dialout"  # a group without a name
+
+
+async def test_a_port_that_vanishes_while_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = pty.openpty()
+    path = os.ttyname(slave)
+
+    async def gone(*_: object) -> None:
+        raise serial_port.serial.SerialException("Could not configure port: (5, 'Input/output error')")
+
+    monkeypatch.setattr(serial_port.serial_asyncio, "connection_for_serial", gone)
+    with pytest.raises(PortError):
+        await SerialPort.open(path, 115200, lambda data: None, lambda error: None)
+    os.close(slave)
+    os.close(master)
