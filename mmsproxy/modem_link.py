@@ -81,6 +81,7 @@ class ModemLink:
         self._settled = asyncio.Event()  # set while the state is not STARTING
         self._settled.set()
         self._hurry = asyncio.Event()  # set by a message that waits while the owner rests
+        self._wanted = 0  # messages that wait in `ready`
         self._tried = asyncio.Event()  # set whenever a try of the owner has come to something
         self._fault: LinkError | None = None
         self._owner: asyncio.Task[None] | None = None
@@ -123,11 +124,15 @@ class ModemLink:
         await self._close_port()
 
     async def ready(self) -> None:
-        if self._state.status is LinkStatus.DOWN and self._owner is not None:
-            await self._try_now()
-        elif self._state.status is LinkStatus.STARTING:
-            self._hurry.set()  # a modem that has just restarted: the owner may be resting before it starts it up
-        await self._settled.wait()
+        self._wanted += 1
+        try:
+            if self._state.status is LinkStatus.DOWN and self._owner is not None:
+                await self._try_now()
+            elif self._state.status is LinkStatus.STARTING:
+                self._hurry.set()
+            await self._settled.wait()
+        finally:
+            self._wanted -= 1
         dialect = self._online()
         started = asyncio.get_running_loop().time()
         if await self._call(startup.ensure_bearer(dialect, self._settings.profile)):
@@ -202,8 +207,11 @@ class ModemLink:
             await self._rest(next(waits))
 
     async def _rest(self, seconds: float) -> None:
-        """Until the next try: so many seconds, or until a message wants the modem."""
+        """Until the next try: so many seconds, or until a message wants the modem. One that waits for a modem which has just restarted
+        has it started up at once."""
         self._tried.set()
+        if self._wanted and self._state.status is LinkStatus.STARTING:
+            return
         try:
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
