@@ -139,6 +139,8 @@ class Peer:
         ok = b"\r\nOK\r\n"
         if line == b"ATE0":
             self.echo = False
+        elif line.endswith(b"=?"):
+            return ok if line == b"AT+CIPOPEN=?" else b"\r\nERROR\r\n"
         elif line == b"AT+NETOPEN":
             self.net = True
             return ok + b"\r\n+NETOPEN: 0\r\n"
