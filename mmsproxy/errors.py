@@ -128,6 +128,24 @@ class AtError(LinkError):
     code = "at_error"
 
 
+class SmsRefused(AtError):
+    """The modem or the network did not take an SMS command. `cms` is the code of 3GPP TS 27.005 3.2.5, where one came: 0-127 the
+    network's (24.011 E-2), 128-255 the service centre's (23.040), 300 and more the modem's."""
+
+    code = "sms_refused"
+
+    def __init__(self, detail: str, *, cure: str = "", cms: int | None = None) -> None:
+        super().__init__(detail, cure=cure)
+        self.cms = cms
+
+
+class SmsUnknown(LinkError):
+    """An SMS was handed over, and nothing tells whether it has left. Never repeated by itself."""
+
+    code = "sms_unknown"
+    retryable = False
+
+
 class SimError(LinkError):
     """No SIM, a PIN or PUK is wanted, or the PIN was refused."""
 
