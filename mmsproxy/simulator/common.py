@@ -11,8 +11,9 @@ from typing import ClassVar
 
 from mmsproxy.simulator.air import NAMESERVERS, OWN_ADDRESS
 from mmsproxy.simulator.command import NO_RESULT, Call, Done, Refused, at
-from mmsproxy.simulator.dialect import Board, Dialect, Param
+from mmsproxy.simulator.dialect import Board, Param
 from mmsproxy.simulator.radio import CONTEXTS, Context
+from mmsproxy.simulator.sms import SmsCommands
 
 NUMBER = "[0-9]{1,5}"
 BIT = "[01]"
@@ -26,7 +27,7 @@ ELEMENTARY_FILES = {28589: "00000003", 28478: "FFFFFFFF", 28479: "FFFFFFFF", 284
 _RESET = ("+CMEE", "+CREG", "+CGREG")
 
 
-class CommonCommands(Dialect):
+class CommonCommands(SmsCommands):
     """See the module."""
 
     PARAMS: ClassVar[dict[str, Param]] = {
@@ -39,6 +40,8 @@ class CommonCommands(Dialect):
         "+CMGF": Param("0", (BIT,), "(0,1)"),
         "+CSMS": Param("0,1,1,1", (BIT,), "(0-1)"),
         "+CNMI": Param("2,1,0,0,0", ("[0-3]", "[0-3]", "[0-3]", "[0-2]", BIT), "(0-3),(0-3),(0-3),(0-2),(0-1)"),
+        "+CMMS": Param("0", ("[012]",), "(0-2)"),
+        "+CSCA": Param('"+12025550100",145', (r"\+?[0-9]{1,20}", "[0-9]{1,3}")),
         "+CUSD": Param("0", ("[012]",), "(0-2)"),
         "+CLIP": Param("0", (BIT,), "(0,1)"),
         "+CSCLK": Param("0", ("[012]",), "(0-2)"),
@@ -48,7 +51,9 @@ class CommonCommands(Dialect):
     }
     TESTS: ClassVar[dict[str, str]] = {
         "+IPR": "(0,1200,2400,4800,9600,19200,38400,57600,115200,230400,460800)",
-        "+CPMS": '("SM","ME","MT"),("SM","ME","MT"),("SM","ME","MT")',
+        "+CPMS": '("SM","ME","MT","SR"),("SM","ME","MT"),("SM","ME","MT")',
+        "+CMGL": "(0-4)",
+        "+CMGD": "(0-255),(0-4)",
         "+CGATT": "(0,1)",
         "+CGACT": "(0,1)",
         "+CFUN": "(0,1,4),(0,1)",
@@ -338,29 +343,6 @@ class CommonCommands(Dialect):
             return None
         first, second = NAMESERVERS
         return f'{cid},5,"{context.apn}","{OWN_ADDRESS}.255.255.255.0","10.64.3.1","{first}","{second}"'
-
-    # messages: the storage of this modem is empty
-
-    @at("+CPMS?")
-    async def _storage(self, call: Call) -> None:
-        self.info("+CPMS", ",".join(['"SM",0,20'] * 3))
-
-    @at("+CPMS=")
-    async def _select_storage(self, call: Call) -> None:
-        for arg in call.args:
-            if arg.text not in ("SM", "ME", "MT"):
-                raise Refused(text="+CMS ERROR: 302")
-        self.info("+CPMS", ",".join(["0,20"] * 3))
-
-    @at("+CMGL", "+CMGL=")
-    async def _list_messages(self, call: Call) -> None:
-        self.need_sim()
-
-    @at("+CMGR=", "+CMGD=")
-    async def _message(self, call: Call) -> None:
-        call.number(0, 0, 255)
-        if call.name == "+CMGR":
-            raise Refused(text="+CMS ERROR: 321")  # invalid memory index
 
     # data mode
 

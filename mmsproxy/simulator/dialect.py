@@ -16,6 +16,7 @@ from mmsproxy.simulator.air import Air
 from mmsproxy.simulator.clock import Clock
 from mmsproxy.simulator.command import CME_TEXT, NO_RESULT, OK, Call, Done, Kind, Refused, handlers
 from mmsproxy.simulator.faults import Faults
+from mmsproxy.simulator.messages import Messages
 from mmsproxy.simulator.radio import Radio
 from mmsproxy.simulator.settings import ModemSettings
 from mmsproxy.simulator.terminal import Terminal
@@ -52,6 +53,7 @@ class Board:
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     restart: Callable[[], None]
     saved: dict[str, str] = field(default_factory=dict)  # AT&W: survives restarts
+    messages: Messages = field(default_factory=Messages)  # survive them too
 
 
 class Dialect(ABC):

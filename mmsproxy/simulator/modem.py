@@ -18,12 +18,14 @@ from mmsproxy.simulator.clock import Clock
 from mmsproxy.simulator.dialect import Board, Dialect
 from mmsproxy.simulator.faults import Faults
 from mmsproxy.simulator.interpreter import Interpreter
+from mmsproxy.simulator.messages import Arrival, Messages, SentSms
 from mmsproxy.simulator.quectel import Quectel
 from mmsproxy.simulator.radio import Radio
 from mmsproxy.simulator.settings import ModemSettings
 from mmsproxy.simulator.sim800 import Sim800
 from mmsproxy.simulator.sim7080 import Sim7080
 from mmsproxy.simulator.sim7600 import Sim7600
+from mmsproxy.simulator.sms import SmsCommands
 from mmsproxy.simulator.telit import Telit
 from mmsproxy.simulator.terminal import Terminal
 from mmsproxy.simulator.uart import Uart
@@ -50,6 +52,7 @@ class SimulatedModem:
     link      path of a symlink to the pty, that survives `unplug` and `replug`
     faults    what goes wrong on purpose; may be filled while it runs
     wire      what left and came through each TCP connection
+    messages  its SMS storages, what the network took and what it holds back
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class SimulatedModem:
         self._link = Path(link) if link is not None else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._saved: dict[str, str] = {}
+        self.messages = Messages()
         self._terminal: Terminal | None = None
         self._dialect: Dialect | None = None
         self._air: Air | None = None
@@ -159,6 +163,18 @@ class SimulatedModem:
         """A URC, now."""
         self.dialect.t.line(line)
 
+    def receive_sms(self, pdu: str, form: Arrival = Arrival.BY_SETTING) -> bool:
+        """An SMS from the network: hex of a DELIVER or STATUS-REPORT with the service centre in front. False when it has to wait for room
+        in the storage, or when a report has no way to the host. Raises ValueError for what is no message to a mobile."""
+        dialect = self.dialect
+        assert isinstance(dialect, SmsCommands)
+        return dialect.receive_sms(pdu, form)
+
+    @property
+    def sms_sent(self) -> list[SentSms]:
+        """What the network took, in order."""
+        return self.messages.sent
+
     # life cycle
 
     async def _boot(self) -> None:
@@ -187,6 +203,7 @@ class SimulatedModem:
             spawn=self._task,
             restart=self.restart,
             saved=self._saved,
+            messages=self.messages,
         )
         self._dialect = kind(board)
         self._task(Interpreter(board, self._dialect).run())

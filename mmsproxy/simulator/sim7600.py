@@ -47,6 +47,7 @@ class Sim7600(SimcomSockets):
     SOCKETS = 10
     READ_LIMIT = 1500
     PROMPT = "\r\n>"
+    REPORT_ROUTES = (0, 2)  # Qualcomm, whatever =? lists (ModemManager mm-broadband-modem.c)
     PARAMS: ClassVar[dict[str, Param]] = {
         **CommonCommands.PARAMS,
         "+CMEE": Param("2", ("[012]",), "(0-2)"),

@@ -33,6 +33,8 @@ class Sim800(SimcomSockets):
     SOCKETS = 6
     READ_LIMIT = 1460
     PROMPT = "\r\n> "
+    REPORT_ROUTES = (0, 1)  # python-gsmmodem 60
+    REPORT_STORAGE = False
     PARAMS: ClassVar[dict[str, Param]] = {
         **CommonCommands.PARAMS,
         "+CIPQSEND": Param("0", (BIT,), "(0,1)"),

@@ -24,7 +24,7 @@ def quiet(b) -> None:
         ("AT+CREG=2;+CREG?", '|+CREG: 2,1,"1A2B","01C3D4E5"||OK|'),
         ("AT+CGATT?", "|+CGATT: 1||OK|"),
         ("AT+CFUN?", "|+CFUN: 1||OK|"),
-        ("AT+CMGF=0;+CNMI=2,1,0,1,0;+CNMI?", "|+CNMI: 2,1,0,1,0||OK|"),
+        ("AT+CMGF=0;+CNMI=2,2,0,0,0;+CNMI?", "|+CNMI: 2,2,0,0,0||OK|"),
         ("AT+CNMI=2,1;+CNMI?", "|+CNMI: 2,1,0,0,0||OK|"),
         ("AT+CNMI=4", "|ERROR|"),
         ('AT+CPMS="SM","SM","SM"', "|+CPMS: 0,20,0,20,0,20||OK|"),
