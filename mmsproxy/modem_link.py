@@ -23,7 +23,7 @@ from mmsproxy.errors import AtStringError, ConnectError, LinkError, LinkLost, Mm
 from mmsproxy.events import BearerUp, Bus, LineLost, LineOnline
 from mmsproxy.link import LinkState, LinkStatus, Stream, Tap
 from mmsproxy.modem.channel import Channel, again
-from mmsproxy.modem.serial_port import SerialPort
+from mmsproxy.modem.port_finder import OpenPort, open_port
 from mmsproxy.modem.stream import ModemStream
 
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class ModemLink:
         self._tried = asyncio.Event()  # set whenever a try of the owner has come to something
         self._fault: LinkError | None = None
         self._owner: asyncio.Task[None] | None = None
-        self._port: SerialPort | None = None
+        self._port: OpenPort | None = None
         self._channel: Channel | None = None
         self._jobs: asyncio.Queue[_Job[Any] | None] = asyncio.Queue()
         self._identity = Identity()
@@ -225,7 +225,7 @@ class ModemLink:
         self._channel = channel
         if self._port is None:
             self._note("port", f"opening {self._settings.port} at {self._settings.baud}")
-            self._port = await SerialPort.open(self._settings.port, self._settings.baud, self._received, self._port_lost)
+            self._port = await open_port(self._settings.port, self._settings.baud, self._received, self._port_lost)
             self._boot_seen = asyncio.get_running_loop().time()
         channel.attach(self._port)
         if self._fault is None or isinstance(self._fault, LinkLost):

@@ -1,7 +1,8 @@
 """The one seam to the serial library: a port that is ours alone, bytes out, bytes in, and one call when it is gone.
 
-Rule 1: nothing else imports serial or serial_asyncio; changing the library is a change of this file. Rule 2: pyserial-asyncio 0.6 opens
-and configures in the loop's thread unless it is given an instance: so the instance is made in an executor. Rule 3: knows no AT.
+Rule 1: nothing else imports serial or serial_asyncio (but `ports`, which lists what is there); changing the library is a change of this
+file. Rule 2: pyserial-asyncio 0.6 opens and configures in the loop's thread unless it is given an instance: so the instance is made in an
+executor. Rule 3: knows no AT.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import serial
 import serial_asyncio
 
 from mmsproxy.errors import LinkLost, PortError
+from mmsproxy.modem import port_lock
 
 _POSIX = os.name == "posix"  # on Windows a port opens exclusively by itself
 if _POSIX:
@@ -42,9 +44,13 @@ class SerialPort(asyncio.Protocol):
 
     def __init__(self, device: str, on_data: Callable[[bytes], None], on_lost: Callable[[LinkLost], None]) -> None:
         self.device = device
+        self.baud = 0
+        self.has_a_rate = False  # a UART is known to be behind it: the rate limits it
+        self.may_have_a_rate = False  # it is not known to be a modem that is USB itself
         self._on_data = on_data
         self._on_lost = on_lost
         self._closing = False
+        self._lock: Path | None = None
         self._gone = asyncio.get_running_loop().create_future()
         self._made = asyncio.Event()
         self._transport: Any = None
@@ -70,10 +76,16 @@ class SerialPort(asyncio.Protocol):
             opening.add_done_callback(_close_unwanted)
             raise
         port = cls(device, on_data, on_lost)
+        port.baud = baud
+        port.has_a_rate, port.may_have_a_rate = await loop.run_in_executor(None, rates_of, device)
         try:
+            port._lock = port_lock.lock(device)
             await serial_asyncio.connection_for_serial(loop, lambda: port, instance)
-        except OSError as error:  # unplugged between the open and here: pyserial's SerialException is one
+        except OSError as error:  # locked, or unplugged between the open and here: pyserial's SerialException is one
+            with contextlib.suppress(OSError, ValueError):
+                _release(instance)
             instance.close()
+            port_lock.unlock(port._lock)
             raise _translated(device, error) from error
         await port._made.wait()
         return port
@@ -96,6 +108,7 @@ class SerialPort(asyncio.Protocol):
             await asyncio.get_running_loop().run_in_executor(None, setattr, instance, "baudrate", baud)
         except _RATE_ERRORS as error:
             raise PortError(f"{self.device} cannot be set to {baud} baud: {error}", cure="correct modem.baud or modem.max_baud") from error
+        self.baud = baud
 
     async def close(self) -> None:
         """Gives the port back, unsent bytes dropped. May be called twice."""
@@ -127,6 +140,7 @@ class SerialPort(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        port_lock.unlock(self._lock)
         self._writable.set()
         if not self._gone.done():
             self._gone.set_result(None)
@@ -188,16 +202,28 @@ def _release(instance: serial.Serial) -> None:
         fcntl.ioctl(instance.fileno(), termios.TIOCNXCL)
 
 
+def require(device: str) -> None:
+    """Raises PortError, with the cure, where the device is not there, is no terminal, or is not for us. Opens nothing."""
+    try:
+        kind = os.stat(device).st_mode
+    except OSError as error:
+        raise _translated(device, error) from error
+    if _POSIX and not stat.S_ISCHR(kind):
+        raise PortError(f"{device} is no serial port", cure="name a modem's serial port as modem.port; `mmsproxy ports` lists them")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise _translated(device, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def _translated(device: str, error: OSError) -> PortError:
     """Whose fault an open is, and the remedy."""
     match error.errno:
         case errno.ENOENT | errno.ENODEV | errno.ENXIO:
-            return PortError(f"there is no port {device}", cure="plug the modem in; `ls /dev/serial/by-id` shows what is there")
+            return PortError(f"there is no port {device}", cure="plug the modem in; `mmsproxy ports` lists what is there")
         case errno.EACCES | errno.EPERM:
             group = _group_of(device)
             return PortError(f"no permission for {device}", cure=f"sudo usermod -aG {group} $USER, then log in again")
         case errno.EBUSY | errno.EWOULDBLOCK:
-            holder = _holder_of(device)
+            holder = port_lock.holder_of(device) or "another program, often ModemManager"
             return PortError(
                 f"{device} is in use by {holder}",
                 cure=f"stop it; for ModemManager add a udev rule with {_UDEV_RULE} for this device",
@@ -205,11 +231,13 @@ def _translated(device: str, error: OSError) -> PortError:
     return PortError(f"{device} cannot be opened: {error}", cure="check that modem.port is a modem's serial port")
 
 
-def has_a_rate(device: str) -> bool:
-    """Whether bytes really pass a UART behind this port, so that its rate limits them: a board's own, or behind a known USB bridge. A
-    modem that is USB itself ignores the rate (modems.md 3.4)."""
+def rates_of(device: str) -> tuple[bool, bool]:
+    """Whether bytes are known to pass a UART behind this port, so that its rate limits them (a board's own, or behind a USB bridge), and
+    whether they may: a modem that is USB itself ignores the rate (modems.md 3.4)."""
     name = Path(device).resolve().name
-    return _UART_NAMES.fullmatch(name) is not None or _usb_id(name) in BRIDGES
+    usb = _usb_id(name)
+    known = _UART_NAMES.fullmatch(name) is not None or usb in BRIDGES
+    return known, known or not usb
 
 
 def _usb_id(name: str) -> str:
@@ -229,16 +257,3 @@ def _group_of(device: str) -> str:
         if _POSIX and stat.S_IMODE(found.st_mode) & stat.S_IWGRP and found.st_gid != 0:
             return grp.getgrgid(found.st_gid).gr_name
     return "dialout"
-
-
-def _holder_of(device: str) -> str:
-    """The program that has the port open, as far as we may see; ModemManager is the usual one."""
-    target = os.path.realpath(device)
-    own = str(os.getpid())
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            process = descriptor.parts[2]
-            if os.readlink(descriptor) == target:
-                name = (Path("/proc") / process / "comm").read_text().strip()
-                return "this program itself" if process == own else f"{name} (pid {process})"
-    return "another program, often ModemManager"
