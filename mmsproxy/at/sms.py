@@ -183,7 +183,9 @@ def _has(name: str, current: str) -> Script[bool]:
 def place_of(line: bytes) -> Place | None:
     """Of +CMTI or +CDSI in all their forms, with any number of further fields; None for what is neither."""
     match = _STORED_AT.fullmatch(line)
-    return None if match is None else Place(match["storage"].decode().upper(), int(match["index"]))
+    if match is None or int(match["index"]) > MAX_INDEX:
+        return None
+    return Place(match["storage"].decode().upper(), int(match["index"]))
 
 
 def length_of(line: bytes) -> int | None:
@@ -312,7 +314,7 @@ def send(length: int, pdu: str) -> Script[int]:
     Raises AtStringError for another form, SimBusy, SimError, SmsRefused and AtTimeout when nothing has left, and SmsUnknown when it may
     have. Never repeats anything.
     """
-    text = _checked(length, pdu)
+    text = check(length, pdu)
     request = Ask(b"AT+CMGS=%d" % length, ok(rb"\+CMGS: .*"), timeout=PROMPT_TIMEOUT, prompt=True)
     reply = yield request
     if reply.timed_out:
@@ -348,8 +350,8 @@ def _reference(reply: Reply) -> int:
     return numbers[0]
 
 
-def _checked(length: int, pdu: str) -> bytes:
-    """What may follow the prompt: nothing but hex, and as much as is announced."""
+def check(length: int, pdu: str) -> bytes:
+    """What may follow the prompt: nothing but hex, and as much as is announced. Raises AtStringError."""
     octets = len(pdu) // 2
     if _HEX.fullmatch(pdu) is None or not octets <= MAX_TPDU or octets != length + 1 + int(pdu[:2], 16):
         raise AtStringError("this is not a PDU for AT+CMGS", cure="it must be hex, the service centre and then as many octets as told")
