@@ -9,6 +9,8 @@ from collections.abc import Callable
 from mmsproxy.at.dialect import Ask, Offer, Pause, Script, Sent, Verdict
 from mmsproxy.at.heard import Reply
 
+OVERDUE = 0.3  # seconds in which a send that the peer's close ended may have its own result yet: it is not the next command's
+
 
 def counted_send(
     request: Ask,
@@ -29,5 +31,7 @@ def counted_send(
         return Sent((yield from refused(prompt)), line=prompt.last)
     if guard:
         yield Pause(guard)
-    reply = yield Offer(chunk, upto, timeout=result_timeout)
-    return judge(reply, len(chunk))
+    sent = judge((yield Offer(chunk, upto, timeout=result_timeout)), len(chunk))
+    if sent.verdict is Verdict.CLOSED:
+        yield Pause(OVERDUE)
+    return sent

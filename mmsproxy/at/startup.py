@@ -116,7 +116,7 @@ def _pin_state() -> Script[bytes]:
 def _pin_is_fresh(dialect: Dialect) -> Script[bool]:
     """Whether nobody has entered a wrong PIN since the last right one. A modem that cannot tell gets the benefit of the doubt."""
     reply = yield Ask(dialect.pin_counter, ok(free=True))
-    match = re.search(rb": *(\d+)", b" ".join(reply.lines)) if reply.ok else None
+    match = re.search(rb':(?: *"[^"]*",)? *(\d+)', b" ".join(reply.lines)) if reply.ok else None
     return match is None or int(match[1]) >= FULL_PIN_TRIES
 
 
