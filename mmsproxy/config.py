@@ -235,6 +235,11 @@ class Settings(BaseSettings):
         return self
 
 
+def data_home() -> Path:
+    """The folder that relative paths are relative to where there is no configuration file."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mmsproxy"
+
+
 def load(path: Path | None) -> Settings:
     """Settings from the file (None: defaults) and the environment. Raises ConfigError with all mistakes."""
     document = _read(path) if path is not None else CommentedMap()

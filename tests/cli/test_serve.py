@@ -31,7 +31,7 @@ def test_the_modem_connects_to_the_proxy_where_there_is_one(two_lines: config.Se
 
 
 def test_each_modem_has_a_trace_of_its_own(two_lines: config.Settings, tmp_path: Path) -> None:
-    taps = dict(serve._taps(two_lines, tmp_path / "new" / "trace.at"))
+    taps = dict(serve.taps(two_lines, tmp_path / "new" / "trace.at"))
     for tap in taps.values():
         assert isinstance(tap, Trace)
         tap.close()
@@ -41,7 +41,7 @@ def test_each_modem_has_a_trace_of_its_own(two_lines: config.Settings, tmp_path:
 def test_a_trace_that_cannot_be_written_names_another(two_lines: config.Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="--trace"):
-        list(serve._taps(two_lines, tmp_path / "file" / "trace.at"))
+        list(serve.taps(two_lines, tmp_path / "file" / "trace.at"))
 
 
 async def test_the_banner_names_doors_token_lines_and_what_to_try(two_lines: config.Settings, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ async def test_the_banner_says_plainly_what_is_simulated(tmp_path: Path) -> None
 
 def test_data_goes_beside_the_config_or_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert serve._data_home() == tmp_path / "mmsproxy"
+    assert config.data_home() == tmp_path / "mmsproxy"
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert serve._data_home() == tmp_path / ".local" / "share" / "mmsproxy"
+    assert config.data_home() == tmp_path / ".local" / "share" / "mmsproxy"
