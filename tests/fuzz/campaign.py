@@ -30,6 +30,7 @@ class Campaign:
         self.target = target
         self.check = checks.CHECKS[target]
         self.seeds = seeds.seeds(target)
+        self.whole = seeds.whole(target)
         self.tried = self.accepted = 0
         self.slowest = 0.0  # seconds of CPU for one input
 
@@ -45,8 +46,8 @@ class Campaign:
         self.slowest = max(self.slowest, time.process_time() - begin)
 
     def truncations(self) -> None:
-        """Every seed, cut after each of its octets."""
-        for seed in self.seeds:
+        """Every seed and every PDU of the corpus, cut after each of its octets."""
+        for seed in self.whole:
             for length in range(len(seed) + 1):
                 self.one(seed[:length])
 
@@ -74,7 +75,7 @@ def main() -> int:
         campaign = Campaign(target)
         try:
             campaign.truncations()
-            print(f"{campaign.line()}  (every truncation of {len(campaign.seeds)} seeds)", flush=True)
+            print(f"{campaign.line()}  (every truncation of {len(campaign.whole)} PDUs)", flush=True)
             campaign.mutations(arguments.count, arguments.seed)
         except Exception:  # noqa: BLE001  # whatever the codec lets through is the finding
             traceback.print_exc()

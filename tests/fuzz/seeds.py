@@ -12,11 +12,16 @@ MAX_SEED = 4096  # octets; a large part tells a mutator nothing
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
 
-def seeds(target: str) -> list[bytes]:
-    """Of one target."""
+def whole(target: str) -> list[bytes]:
+    """All of one target, large ones too."""
     rand = random.Random(1)
     own = {"mms": made.mms_seeds, "push": made.push_seeds, "tpdu": made.tpdu_seeds}[target](rand)
-    return [octets for octets in [*own, *real(target)] if 0 < len(octets) <= MAX_SEED]
+    return [octets for octets in [*own, *real(target)] if octets]
+
+
+def seeds(target: str) -> list[bytes]:
+    """What is mutated."""
+    return [octets for octets in whole(target) if len(octets) <= MAX_SEED]
 
 
 def real(target: str) -> list[bytes]:

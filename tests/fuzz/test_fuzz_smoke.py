@@ -117,7 +117,7 @@ def test_every_seed_of_our_own_is_accepted(script: Script) -> None:
 
 def test_the_campaign_counts_and_stops_at_a_finding(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
     campaign = script("campaign").Campaign("push")
-    campaign.seeds = [bytes.fromhex("010603BEAF848C82")]
+    campaign.seeds = campaign.whole = [bytes.fromhex("010603BEAF848C82")]
     campaign.truncations()
     assert campaign.tried == 9
     campaign.mutations(50, 1)
