@@ -6,12 +6,17 @@ Rule 2: a missed prompt is never answered by the same command again: the modem m
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 from mmsproxy.at.dialect import Await, Climb, Dialect, Pause, Raw, Rung, Script, Sent, Socket, Verdict, printable
 from mmsproxy.at.rules import Urc
 from mmsproxy.errors import AtError, AtTimeout, LinkError, LinkLost, PeerReset
 
 POLL = 0.05  # seconds between two looks at a full window
 PATIENCE = 20.0  # seconds without an accepted byte (mm1.md 9)
+DRAIN_POLLS = (0.05, 0.1, 0.25)  # seconds between two looks at a buffer that must be empty before the next send; the last one repeats
+DRAIN_PATIENCE = 15.0  # seconds until it is (modems.md 1.5)
 QUIET = 50.0  # seconds after which a modem that waits for payload has given up, or the far end has
 RESTART_TIMEOUT = 30.0  # seconds to the first word of a restarted modem (modems.md 5.3, rung 5)
 _CURE = "if the line stays down, power-cycle the modem"
@@ -31,16 +36,16 @@ class StillQuiet(PromptLost):
 
 
 def deliver(dialect: Dialect, socket: Socket, chunk: bytes | memoryview, *, more: bool) -> Script[int]:
-    """Sends one chunk of 1..max_send bytes; returns how many the modem took (1..len) and books them as accepted. `more` says that bytes
-    of the same message follow it for certain. Raises PeerReset, LinkError."""
+    """Sends one chunk of 1..max_send bytes, or what of it the modem takes at once; returns how many bytes it took (1..len) and books them
+    as accepted. `more` says that bytes of the same message follow the chunk for certain. Raises PeerReset, LinkError."""
     before, looks = socket.book.accepted, int(PATIENCE / POLL)
     while looks > 0:
         looks -= 1
-        if socket.throttled:
-            looks -= yield from _until_room(dialect, socket, len(chunk), looks)
-        sent = yield from dialect.send(socket.number, chunk, before + len(chunk))
+        looks -= yield from _make_room(dialect, socket, len(chunk), looks)
+        part = chunk[: min(socket.room or dialect.max_send, dialect.max_send)]
+        sent = yield from dialect.send(socket.number, part, before + len(part))
         socket.throttled = socket.throttled or sent.verdict is not Verdict.TAKEN
-        taken = yield from _taken(dialect, socket, sent, len(chunk), more=more)
+        taken = yield from _taken(dialect, socket, sent, len(part), more=more or len(part) < len(chunk))
         if taken:
             socket.book.accepted = before + taken
             return taken
@@ -72,6 +77,40 @@ def _growth(dialect: Dialect, socket: Socket, sent: Sent, size: int) -> Script[i
     if not 0 <= taken <= size or sent.hint not in (None, taken):
         raise AtError(f"the modem's byte counter does not fit: {taken} of {size} bytes, after {printable(sent.line)}")
     return taken
+
+
+def _make_room(dialect: Dialect, socket: Socket, size: int, looks: int) -> Script[int]:
+    """The next send fits. Returns how many looks that took."""
+    if dialect.room is not None and (dialect.must_drain or not socket.room):
+        return (yield from _until_empty(dialect, dialect.room, socket, looks))
+    if socket.throttled:
+        return (yield from _until_room(dialect, socket, size, looks))
+    return 0
+
+
+def _until_empty(dialect: Dialect, room: Callable[[int], Script[int]], socket: Socket, looks: int) -> Script[int]:
+    """The modem's buffer is empty: it takes as much as ever before. One that takes less from now on (the peer's window) is known by its
+    counters."""
+    patience, waited = min(DRAIN_PATIENCE, looks * POLL), 0.0
+    for pause in itertools.chain(DRAIN_POLLS, itertools.repeat(DRAIN_POLLS[-1])):
+        free = yield from room(socket.number)
+        if free and (free >= socket.room or (yield from _all_acked(dialect, socket))):
+            socket.room = free
+            return int(waited / POLL)
+        if waited >= patience:
+            break
+        yield Pause(pause)
+        waited += pause
+    raise AtTimeout(f"the modem's send buffer does not get empty within {patience:g} s")
+
+
+def _all_acked(dialect: Dialect, socket: Socket) -> Script[bool]:
+    try:
+        counters = yield from dialect.counters(socket.number)
+    except AtError:
+        return False
+    socket.book.acked = max(socket.book.acked, counters.acked)
+    return counters.unacked == 0
 
 
 def _until_room(dialect: Dialect, socket: Socket, size: int, looks: int) -> Script[int]:

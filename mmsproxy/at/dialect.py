@@ -63,11 +63,13 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Escape:
-    """Back from the transparent mode to commands: `guard` seconds of silence, +++, and the modem's OK after as much silence again. With
-    guard None the modem has left it by itself; the reply is empty then."""
+    """Back from the transparent mode to commands: `guard` seconds of silence, +++, and the modem's OK after as much silence again. The
+    reply is empty where the line is in command mode already, or the modem has left by itself (`guard` None). `blind`: written all the
+    same, since nobody knows how an earlier owner has left the modem."""
 
     guard: float | None
     timeout: float = 2.0
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +163,13 @@ class Book(Protocol):
 
 @dataclass(slots=True)
 class Socket:
-    """One TCP socket of the modem as the scripts see it. `throttled` is set when the modem's buffer was once full."""
+    """One TCP socket of the modem as the scripts see it. `throttled` is set when the modem's buffer was once full; `room` is the most
+    bytes that one send takes, where the modem says so (0: not asked yet)."""
 
     number: int
     book: Book
     throttled: bool = False
+    room: int = 0
 
 
 class Verdict(Enum):
@@ -198,10 +202,12 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Bytes read and how many still wait (None: the modem does not say)."""
+    """Bytes read and how many still wait (None: the modem does not say). `ended`: the peer has closed and nothing is left, where the
+    modem was asked that."""
 
     data: bytes
     left: int | None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +224,11 @@ class Dialect:
     a bearer that is up where it can tell that it is the profile's own; `bearer_up` brings up
     a bearer that is known to be down, `bearer_down` leaves a clean state and never fails but by silence.
 
+    room         asks how many bytes one send takes now; asked once, before the socket's first byte. Raises PeerReset for a closed socket
+    must_drain   no send before `room` says again what it said then: the modem's buffer must not be refilled before it is empty
     resolve      asks the carrier's DNS over the bearer that is up; raises ConnectError where there is no such name
     transparent  the same modem in its transparent mode, where it has one
+    variants     the dialect on models that speak it differently: the first whose `models` fits stands in its place
     is_transparent  after `open` the line is the connection's: no commands, no URCs, no counters until +++ (modems.md 3.5)
     """
 
@@ -242,9 +251,16 @@ class Dialect:
     read: Callable[[int, int], Script[Received]]
     close: Callable[[int], Script[None]]
     first_socket: int = 0
+    room: Callable[[int], Script[int]] | None = None
+    must_drain: bool = False
     resolve: Callable[[str], Script[Resolved]] | None = None
     transparent: Dialect | None = None
+    variants: tuple[Dialect, ...] = ()
     is_transparent: bool = False
+
+    def on(self, identity: Identity) -> Dialect:
+        """The dialect as this model speaks it."""
+        return next((variant for variant in self.variants if variant.models.search(identity.words)), self)
 
 
 # -- how scripts ask ------------------------------------------------------------------------------------------------------------

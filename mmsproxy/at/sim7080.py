@@ -1,17 +1,19 @@
 """The CNACT / CAOPEN family: SIM7070, SIM7080, SIM7090 (modems.md 1.5).
 
 CASEND says nothing of how much it took: the free window is asked before each chunk, and a partly emptied buffer is never refilled (it
-brings the modem near a crash; EnviroDIY). AT+CGACT is never used here: it breaks the socket stack (TinyGSM SIM7080:280).
+brings the modem near a crash; EnviroDIY). How large the window is differs by module (1318 on some, 1360, 1460): what it is before a
+socket's first byte counts. AT+CGACT is never used here: it breaks the socket stack (TinyGSM SIM7080:280).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
+from mmsproxy.at import simcom
 from mmsproxy.at.counted import counted_send
 from mmsproxy.at.dialect import (
     Ask,
+    Await,
     Counters,
     Dialect,
     Identity,
@@ -22,28 +24,32 @@ from mmsproxy.at.dialect import (
     Script,
     Sent,
     Verdict,
+    failure,
     ints,
     must,
     printable,
 )
 from mmsproxy.at.heard import Reply
-from mmsproxy.at.rules import COMMON_URCS, DataHeader, Rule, Slot, Takes, Urc, ok, ok_and, urc
-from mmsproxy.at.startup import define_context
+from mmsproxy.at.rules import COMMON_URCS, OK_LINE, DataHeader, Rule, Slot, Takes, Urc, ok, ok_and, urc
+from mmsproxy.at.startup import context_is, define_context
 from mmsproxy.at.strings import number, quoted_apn, quoted_host, quoted_secret
-from mmsproxy.errors import AtError, AtTimeout, BearerError, CarrierError, ConnectError, LinkError
+from mmsproxy.errors import AtError, AtTimeout, BearerError, CarrierError, ConnectError, LinkError, PeerReset
 
-CHUNK = 1360  # bytes: the full window that the modem reports
+CHUNK = 1460  # bytes that the command takes at most; the window is mostly smaller
 READ = 1460
-OPEN_TIMEOUT = 30.0  # seconds; the manual allows 75
+SOCKET = 0
+OPEN_TIMEOUT = 30.0  # seconds; the manual allows 75, an attempt's own bound is shorter (modems.md 5.3)
 PROMPT_TIMEOUT = 5.0
 RESULT_TIMEOUT = 15.0
-ACTIVATE_TIMEOUT = 30.0
+ACTIVATE_TIMEOUT = 30.0  # seconds of one try; the manual allows 60
 ACTIVATE_TRIES = 5
-WINDOW_POLL = 0.05  # seconds between two looks at the window
-WINDOW_PATIENCE = 15.0
-RESOLVE_TRIES, RESOLVE_MS = 2, 2000
+ACTIVATE_PAUSE = 1.0  # seconds between two tries
+DEACTIVATE_TIMEOUT = 60.0
+SETTLE = 1.0  # seconds in which +APP PDP: 0,DEACTIVE follows the OK of CNACT=0,0: it must not be taken for the next try's result
+RESOLVE_OPTIONS = b",2,2000"  # tries, and milliseconds for each
+RESOLVE_TIMEOUT = 10.0
 TYPES = {"IP": 1, "IPV6": 2, "IPV4V6": 0}  # CNCFG
-PAP_OR_CHAP = 3
+NO_LOGIN, PAP_OR_CHAP = 0, 3
 
 #: <result> of CAOPEN (TinyGSM SIM7080:525-541).
 CODES = {
@@ -58,19 +64,46 @@ CODES = {
     20: "DNS: no such name",
     21: "network not active",
     23: "connection refused",
+    24: "certificate error",
+    25: "certificate error",
+    26: "certificate error",
     27: "connect failed",
 }
 _NOT_ACTIVE = 21
+_CONNECTED = 1  # +CASTATE
+
+
+_ACTIVATE = Ask(b"AT+CNACT=0,1", ok_and(rb"\+APP PDP: ?0, ?ACTIVE", rb"\+APP PDP: ?0, ?DEACTIVE"), timeout=ACTIVATE_TIMEOUT)
+_DEACTIVATE = Ask(b"AT+CNACT=0,0", ok(rb"\+APP PDP: ?0, ?DEACTIVE"), timeout=DEACTIVATE_TIMEOUT)
 
 
 def prepare(profile: Profile, _identity: Identity) -> Script[None]:
-    """A clean state, and the context under CNACT's index 0."""
-    yield from bearer_down()
+    """The context under CNACT's index 0, in a clean state. A bearer that is ours stays up."""
+    if (yield from bearer_check()):
+        if (yield from _is_ours(profile)):
+            return
+        yield from _deactivate()
     yield from define_context(profile)
-    command = b"AT+CNCFG=0,%d," % TYPES[profile.pdp_type] + quoted_apn(profile.apn)
+    yield from must(Ask(b"AT+CNCFG=0," + _context(profile)))
+
+
+def _context(profile: Profile) -> bytes:
+    """CNCFG's `type,"apn"[,"user","pwd",authentication]`."""
+    command = b"%d," % TYPES[profile.pdp_type] + quoted_apn(profile.apn)
     if profile.user or profile.password:
         command += b"," + quoted_secret(profile.user) + b"," + quoted_secret(profile.password) + b",%d" % PAP_OR_CHAP
-    yield from must(Ask(command))
+    return command
+
+
+def _is_ours(profile: Profile) -> Script[bool]:
+    """Whether the context is up by the profile's own APN, user and password; a socket of ours from before is closed."""
+    reply = yield Ask(b"AT+CNCFG?", ok(rb"\+CNCFG: ?\d.*"))
+    wanted = b"0," + _context(profile) + (b"" if profile.user or profile.password else b',"","",%d' % NO_LOGIN)
+    told = [line.removeprefix(b"+CNCFG:").strip() for line in reply.lines]
+    if not (reply.ok and wanted in told and (yield from context_is(profile))):
+        return False
+    yield from close(SOCKET)
+    return True
 
 
 def bearer_check() -> Script[bool]:
@@ -80,22 +113,30 @@ def bearer_check() -> Script[bool]:
 
 
 def bearer_up(_profile: Profile) -> Script[None]:
-    """CNACT=0,1: OK and +APP PDP: 0,ACTIVE, in either order; DEACTIVE means that this try failed."""
-    rule = ok_and(rb"\+APP PDP: ?0, ?ACTIVE", rb"\+APP PDP: ?0, ?DEACTIVE")
-    reply = yield Ask(b"AT+CNACT=0,1", rule, timeout=ACTIVATE_TIMEOUT)
-    for _ in range(ACTIVATE_TRIES - 1):
-        if reply.ok or reply.timed_out or (yield from bearer_check()):
+    """CNACT=0,1: OK and +APP PDP: 0,ACTIVE, in either order; DEACTIVE means that this try failed, ERROR perhaps that it is up already."""
+    for attempt in range(ACTIVATE_TRIES):
+        if attempt:
+            yield Pause(ACTIVATE_PAUSE)
+        reply = yield _ACTIVATE
+        if reply.ok or (yield from bearer_check()):
+            return
+        if reply.timed_out:
             break
-        yield Pause(1.0)
-        reply = yield Ask(b"AT+CNACT=0,1", rule, timeout=ACTIVATE_TIMEOUT)
-    if not reply.ok and not (yield from bearer_check()):
-        raise BearerError(f"the network did not activate the context ({printable(reply.last) or 'no answer'})", cure="check APN and signal")
+    raise BearerError(
+        f"the network did not activate the context ({printable(reply.last) or 'no answer'})", cure="check the APN, the user and the signal"
+    )
 
 
 def bearer_down() -> Script[None]:
     """CNACT=0,0 where it is up; it closes all sockets too."""
     if (yield from bearer_check()):
-        yield Ask(b"AT+CNACT=0,0", timeout=60.0)
+        yield from _deactivate()
+
+
+def _deactivate() -> Script[None]:
+    reply = yield _DEACTIVATE
+    if reply.ok and len(reply.lines) == 1:
+        yield Await(Urc.BEARER_LOST, SETTLE)
 
 
 def open_(socket: int, host: str, port: int) -> Script[int]:
@@ -128,34 +169,26 @@ def _open_error(reply: Reply, target: str) -> LinkError | CarrierError:
     return ConnectError(f"no connection to {target}: {CODES.get(code, 'error')} ({printable(reply.last)})")
 
 
+def room(socket: int) -> Script[int]:
+    """`+CASEND: free`, the free window in bytes; 0 too where the modem refuses to tell of a socket that is open. Raises PeerReset."""
+    request = Ask(b"AT+CASEND=%d" % socket, ok(rb"\+CASEND: ?\d+"), timeout=3.0)
+    reply = yield request
+    if reply.timed_out:
+        raise failure(request, reply)
+    if not reply.ok and (yield from _state(socket)) is Verdict.CLOSED:
+        raise PeerReset(f"the connection closed while sending ({printable(reply.last)})")
+    return next(iter(ints(reply.line(b"+CASEND:") or b"")), 0)
+
+
 def send(socket: int, chunk: bytes | memoryview, upto: int) -> Script[Sent]:
-    """CASEND=n,len once the whole window is free, the prompt, the bytes, OK. A module with a smaller window gets less than the chunk."""
-    size = min(len(chunk), (yield from _room(socket)))
-    if not size:
-        return Sent((yield from _is_held(socket)), line=b"window full")
-    rule = Rule((Slot(re.compile(rb"OK")),), broken=re.compile(rb"\+CASTATE: ?%d,0" % socket))
-    request = Ask(b"AT+CASEND=%d,%d" % (socket, size), rule, timeout=PROMPT_TIMEOUT, prompt=True)
+    """CASEND=n,len, the prompt, the bytes, OK. ERROR means that the window is full."""
+    rule = Rule((Slot(OK_LINE),), broken=re.compile(rb"\+CASTATE: ?%d,0" % socket))
+    request = Ask(b"AT+CASEND=%d,%d" % (socket, len(chunk)), rule, timeout=PROMPT_TIMEOUT, prompt=True)
 
     def refused(_reply: Reply) -> Script[Verdict]:
-        return (yield from _is_held(socket))
+        return (yield from _state(socket))
 
-    rest = len(chunk) - size
-    sent = yield from counted_send(request, chunk[:size], upto - rest, result_timeout=RESULT_TIMEOUT, refused=refused, judge=_judge)
-    return replace(sent, verdict=Verdict.DOUBTFUL, hint=size) if rest and sent.verdict is Verdict.TAKEN else sent
-
-
-def _room(socket: int) -> Script[int]:
-    """How many bytes fit into the whole, empty window: what is free once it reaches CHUNK or once nothing is unacknowledged (some modules
-    never report more than 1318). 0: the window stays full, or the socket is gone."""
-    for _ in range(int(WINDOW_PATIENCE / WINDOW_POLL)):
-        reply = yield Ask(b"AT+CASEND=%d" % socket, ok(rb"\+CASEND: ?\d+"), timeout=3.0)
-        free = ints(reply.line(b"+CASEND:") or b"")
-        if not reply.ok or not free:
-            return 0
-        if free[0] >= CHUNK or (free[0] and (yield from counters(socket)).unacked == 0):
-            return free[0]
-        yield Pause(WINDOW_POLL)
-    return 0
+    return (yield from counted_send(request, chunk, upto, result_timeout=RESULT_TIMEOUT, refused=refused, judge=_judge))
 
 
 def _judge(reply: Reply, _size: int) -> Sent:
@@ -164,10 +197,11 @@ def _judge(reply: Reply, _size: int) -> Sent:
     return Sent(Verdict.TAKEN if reply.ok else Verdict.DOUBTFUL, line=reply.last)
 
 
-def _is_held(socket: int) -> Script[Verdict]:
+def _state(socket: int) -> Script[Verdict]:
+    """Of a chunk of which nothing was taken: is the socket gone, or only its window full?"""
     reply = yield Ask(b"AT+CASTATE?", ok(rb"\+CASTATE: ?\d.*"), timeout=3.0)
     states = [ints(line.partition(b":")[2])[:2] for line in reply.lines]
-    return Verdict.HELD if [socket, 1] in states else Verdict.CLOSED
+    return Verdict.HELD if [socket, _CONNECTED] in states else Verdict.CLOSED
 
 
 def counters(socket: int) -> Script[Counters]:
@@ -180,9 +214,10 @@ def counters(socket: int) -> Script[Counters]:
 
 
 def read(socket: int, limit: int) -> Script[Received]:
-    """`+CARECV: got,<data>`, OK: no socket number (whatever the manual says), data after a comma; `+CARECV: 0` when there is none."""
-    header = DataHeader(re.compile(rb"\+CARECV: ?(?P<len>\d{1,6}),"), limit)
-    reply = yield from must(Ask(b"AT+CARECV=%d,%d" % (socket, limit), ok(rb"\+CARECV: ?0", data=header)))
+    """`+CARECV: got,<data>`, OK: no socket number (whatever the manual says), data after a comma; `+CARECV: 0` when there is none. How
+    much is left it does not say: read until 0."""
+    header = DataHeader(re.compile(rb"\+CARECV: ?(?P<len>[1-9]\d{0,5}),"), limit)
+    reply = yield from must(Ask(b"AT+CARECV=%d,%d" % (socket, limit), ok(rb"\+CARECV: ?0,?", data=header)))
     return Received(reply.data, None if reply.data else 0)
 
 
@@ -195,14 +230,8 @@ def close(socket: int) -> Script[None]:
 
 
 def resolve(host: str) -> Script[Resolved]:
-    """CDNSGIP: OK, then +CDNSGIP: 1,"host","ip"[,"ip2"] or +CDNSGIP: 0,..."""
-    rule = ok_and(rb"\+CDNSGIP: ?1,.*", rb"\+CDNSGIP: ?0,.*")
-    command = b"AT+CDNSGIP=" + quoted_host(host) + b",%d,%d" % (RESOLVE_TRIES, RESOLVE_MS)
-    reply = yield Ask(command, rule, timeout=RESOLVE_TRIES * RESOLVE_MS / 1000 + 5.0)
-    found = re.findall(rb'"([^"]*)"', reply.line(b"+CDNSGIP:") or b"")[1:] if reply.ok else []
-    if not found:
-        raise ConnectError(f"the carrier's DNS does not know {host} ({printable(reply.last) or 'no answer'})")
-    return Resolved(tuple(address.decode("ascii") for address in found))
+    """CDNSGIP with tries and their time; OK comes first."""
+    return (yield from simcom.resolve(host, RESOLVE_OPTIONS, RESOLVE_TIMEOUT))
 
 
 SIM7080 = Dialect(
@@ -221,9 +250,9 @@ SIM7080 = Dialect(
     ),
     max_send=CHUNK,
     max_read=READ,
-    window=CHUNK,
+    window=CHUNK,  # not used: each send waits for an empty buffer
     restart=b"AT+CREBOOT",
-    pin_counter=b"AT+SPIC",
+    pin_counter=simcom.PIN_COUNTER,
     prepare=prepare,
     bearer_check=bearer_check,
     bearer_up=bearer_up,
@@ -233,5 +262,8 @@ SIM7080 = Dialect(
     counters=counters,
     read=read,
     close=close,
+    first_socket=SOCKET,
+    room=room,
+    must_drain=True,
     resolve=resolve,
 )

@@ -1,6 +1,7 @@
-"""What both SIMCom families share: pull-mode reading (CIPRXGET), the byte counters (CIPACK), and what their sockets may say unasked.
+"""What SIMCom families share: pull-mode reading (CIPRXGET), the byte counters (CIPACK) and what sockets may say unasked of the two with
+CIP commands, and asking for names (CDNSGIP) of all three.
 
-Not a dialect: `sim800` and `sim7600` are.
+Not a dialect: `sim800`, `sim7600` and `sim7080` are.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ def read(socket: int, limit: int) -> Script[Received]:
     return Received(reply.data, numbers[3])
 
 
-def resolve(host: str) -> Script[Resolved]:
-    """`+CDNSGIP: 1,"host","ip"[,"ip2"]`, after OK on a SIM800 and before it on a SIM7600; `+CDNSGIP: 0,err` when there is none."""
+def resolve(host: str, options: bytes = b"", timeout: float = RESOLVE_TIMEOUT) -> Script[Resolved]:
+    """`+CDNSGIP: 1,"host","ip"[,"ip2"]`, before OK on a SIM7600 and after it on the others; `+CDNSGIP: 0,err` when there is none.
+    `options` follow the name in the command."""
     rule = ok_and(rb"\+CDNSGIP: ?1,.*", rb"\+CDNSGIP: ?0,.*")
-    request = Ask(b"AT+CDNSGIP=" + quoted_host(host), rule, timeout=RESOLVE_TIMEOUT)
+    request = Ask(b"AT+CDNSGIP=" + quoted_host(host) + options, rule, timeout=timeout)
     reply = yield request
     line = reply.line(b"+CDNSGIP:") or b""
     if line.startswith(b"0"):

@@ -147,6 +147,7 @@ class ModemStream:
             if got.data:
                 self._inbox.append(got.data)
                 self._waiting = self._waiting or got.left != 0
+            self._ended = self._ended or got.ended
         self._news.set()
 
     def _poll(self) -> Script[None]:
@@ -199,6 +200,9 @@ class ModemStream:
                 self._waiting = True  # what the modem holds may still be read
                 self._fault = BearerError("the bearer was lost")
         self._news.set()
+
+    def received(self, data: bytes) -> None:
+        """Nothing comes but what is read."""
 
     def fail(self, error: LinkError) -> None:
         """The link is gone: nothing can be sent or read any more."""

@@ -118,6 +118,17 @@ async def test_data_are_read_until_none_are_left(modem: Modem) -> None:
     assert modem.calls == ["read", "read"]
 
 
+async def test_a_close_that_only_the_read_tells_of_ends_the_stream(modem: Modem) -> None:
+    """Telit's NO CARRIER names no socket: the modem is asked."""
+    modem.to_read = [Received(b"answer", 0), Received(b"", 0, ended=True)]
+    modem.stream.heard(DATA)
+    assert await modem.stream.recv() == b"answer"
+    modem.stream.heard(DATA)
+    assert await modem.stream.recv() == b""
+    with pytest.raises(PeerReset):
+        await modem.stream.send(b"more")
+
+
 async def test_where_the_modem_does_not_say_what_is_left_it_is_asked_again(modem: Modem) -> None:
     modem.to_read = [Received(b"one", None), Received(b"", None), Received(b"two", None)]
     modem.stream.heard(DATA)
