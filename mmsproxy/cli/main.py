@@ -22,6 +22,8 @@ app.command("mmsproxy.cli.send:send", name="send", help="Send a text as one MMS 
 app.command("mmsproxy.cli.decode:decode", name="decode", help="Show an MMS PDU as a readable tree.")
 app.command("mmsproxy.cli.encode:encode", name="encode", help="Make an MMS PDU from its JSON form.")
 app.command("mmsproxy.cli.simulate:app", name="simulate", help="Run a simulated modem or a simulated carrier on its own.")
+app.command("mmsproxy.cli.doctor:doctor", name="doctor", help="Check port, modem, SIM, network and carrier; each failure with its cure.")
+app.command("mmsproxy.cli.ports:ports", name="ports", help="List the serial ports and what each is for.")
 app.command("mmsproxy.cli.config:app", name="config", help="Check a configuration file.")
 
 

@@ -93,7 +93,7 @@ async def simulated(settings: Settings, line: LineConfig) -> AsyncIterator[str]:
         answer=simulator.answer,
         mmsc_host=_host_connected_to(line),
         keep=0,
-        settings=ModemSettings(record=False),
+        settings=ModemSettings(record=False, number=line.number or ""),
     ) as world:
         yield str(world.modem.path)
 
