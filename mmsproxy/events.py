@@ -36,6 +36,24 @@ class LineLost(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRecovering(Fact):
+    """A rung of the recovery ladder was taken: 1 AT, 2 close, 3 bearer down and up, 4 radio off and on, 5 restart, 6 reset command,
+    7 given up for five minutes. `reason` is the fault that led to it."""
+
+    line: str
+    rung: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineFailed(Fact):
+    """The alarm: no rung of the recovery has helped. A person is needed; it is tried again every five minutes."""
+
+    line: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BearerUp(Fact):
     """The line's PDP context is up; `seconds` is how long it took."""
 

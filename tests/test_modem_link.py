@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsproxy import modem_link
-from mmsproxy.at.dialect import Ask
+from mmsproxy.at.dialect import Ask, Rung
 from mmsproxy.errors import (
     AtError,
     AtTimeout,
@@ -27,7 +26,7 @@ from mmsproxy.errors import (
     RegistrationError,
     SimError,
 )
-from mmsproxy.events import BearerUp, Bus, Fact, LineLost, LineOnline
+from mmsproxy.events import BearerUp, Bus, Fact, LineFailed, LineLost, LineOnline, LinkRecovering
 from mmsproxy.link import Ledger, LinkStatus
 from mmsproxy.modem.channel import Channel
 from mmsproxy.modem.stream import ModemStream
@@ -172,6 +171,7 @@ class Peer:
             b"AT+CGATT?": b"+CGATT: 1",
             b"AT+NETOPEN?": b"+NETOPEN: %d" % self.net,
             b"AT+CIPACK=0": b"+CIPACK: %d,%d,0" % (len(self.body), len(self.body)),
+            b'AT+CDNSGIP="mmsc.example"': b'+CDNSGIP: 1,"mmsc.example","10.4.5.6"',
             b"AT+CSQ": b"+CSQ: 20,99",
             b"AT+COPS?": b'+COPS: 0,0,"Example Mobile",7',
         }
@@ -181,7 +181,7 @@ class Peer:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests wait for nothing that a person would wait for."""
-    monkeypatch.setattr(modem_link, "BACK_OFF", (0.02,))
+    monkeypatch.setattr("mmsproxy.modem.recovery.BACK_OFF", (0.02,))
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ async def test_the_bearer_is_checked_not_rebuilt(link: ModemLink, peer: Peer) ->
     await (await opened(link)).close()
     peer.commands.clear()
     await (await opened(link)).close()
-    assert peer.commands == [b"AT+NETOPEN?", b'AT+CIPOPEN=0,"TCP","mmsc.example",80', b"AT+CIPCLOSE=0"]
+    assert peer.commands == [b"AT+NETOPEN?", b'AT+CIPOPEN=0,"TCP","10.4.5.6",80', b"AT+CIPCLOSE=0"]
 
 
 async def test_a_lost_bearer_is_brought_up_again(link: ModemLink, peer: Peer) -> None:
@@ -286,7 +286,7 @@ async def test_a_bearer_that_is_lost_while_nobody_sends_is_brought_up_again_by_i
 
 
 async def test_an_idle_link_looks_after_its_bearer(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modem_link, "WATCH", 0.02)
+    monkeypatch.setattr("mmsproxy.modem.owner.WATCH", 0.02)
     await link.start()
     await link.ready()
     peer.net = False
@@ -420,8 +420,8 @@ async def test_an_open_that_was_cancelled_is_closed_behind_it(link: ModemLink, p
     peer.override.clear()
     peer.say(b"\r\nOK\r\n\r\n+CIPOPEN: 0,0\r\n")
     stream = await opened(link)
-    assert peer.commands[-3:] == [b"AT+CIPCLOSE=0", b"AT+NETOPEN?", b'AT+CIPOPEN=0,"TCP","mmsc.example",80'] or (
-        peer.commands[-2:] == [b"AT+CIPCLOSE=0", b'AT+CIPOPEN=0,"TCP","mmsc.example",80']
+    assert peer.commands[-3:] == [b"AT+CIPCLOSE=0", b"AT+NETOPEN?", b'AT+CIPOPEN=0,"TCP","10.4.5.6",80'] or (
+        peer.commands[-2:] == [b"AT+CIPCLOSE=0", b'AT+CIPOPEN=0,"TCP","10.4.5.6",80']
     )
     await stream.close()
 
@@ -617,14 +617,29 @@ async def test_a_modem_that_falls_silent_is_found_out_and_comes_back(link: Modem
     await again.close()
 
 
-async def test_a_modem_that_never_answers(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ladder that is climbed in an instant."""
     monkeypatch.setattr("mmsproxy.at.startup.WAKE_TIMEOUT", 0.02)
+    monkeypatch.setattr("mmsproxy.at.line_rate.GUARD", 0.01)
+    monkeypatch.setattr("mmsproxy.at.line_rate.ESCAPE_TIMEOUT", 0.02)
+    monkeypatch.setattr("mmsproxy.at.recovery.RESTART_TIMEOUT", 0.1)
+    monkeypatch.setattr("mmsproxy.modem.recovery.BOOT_ROUNDS", 2)
+    monkeypatch.setattr("mmsproxy.modem.recovery.GIVEN_UP", 0.2)
+
+
+async def test_a_modem_that_never_answers(link: ModemLink, peer: Peer, facts: list[Fact], hasty: None) -> None:
     peer.override[b""] = None
     await link.start()
     with pytest.raises(LinkError, match=r"does not answer AT|10 commands in a row"):
         await link.ready()
     assert link.state.status is LinkStatus.DOWN
     assert "power" in link.state.reason
+    climbed = [fact.rung for fact in facts if isinstance(fact, LinkRecovering)]
+    assert climbed == [Rung.PROBE, Rung.RESTART, Rung.GIVE_UP]
+    assert sum(isinstance(fact, LineFailed) for fact in facts) == 1
+    await until(lambda: sum(isinstance(fact, LinkRecovering) and fact.rung == Rung.GIVE_UP for fact in facts) > 1)
+    assert sum(isinstance(fact, LineFailed) for fact in facts) == 1
     peer.override.clear()
     await until(lambda: link.state.status is LinkStatus.BEARER_UP)
 
@@ -643,7 +658,9 @@ async def test_the_pin_is_entered_once(peer: Peer, fast: None) -> None:
     assert "4711" not in repr(link) + link.state.reason
 
 
-async def test_no_network_is_told_while_it_is_searched(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_network_is_told_while_it_is_searched(
+    link: ModemLink, peer: Peer, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 2)
     monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.1)
     for name in (b"CEREG", b"CGREG", b"CREG"):

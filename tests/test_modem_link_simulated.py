@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from mmsproxy import modem_link
 from mmsproxy.errors import AtTimeout, ConnectError, LinkLost, MmsproxyError, SimError
 from mmsproxy.events import Bus
 from mmsproxy.link import Ledger, LinkStatus
@@ -65,14 +64,17 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         return await original(self, max(timeout / 100, 0.05), probe=probe, awaiting=awaiting)
 
     monkeypatch.setattr(Channel, "_reply", quick)
-    monkeypatch.setattr(modem_link, "BACK_OFF", (0.02,))
+    monkeypatch.setattr("mmsproxy.modem.recovery.BACK_OFF", (0.02,))
     monkeypatch.setattr("mmsproxy.modem.stream.POLL", 0.05)
     monkeypatch.setattr("mmsproxy.modem.channel.SETTLE", 0.01)
     monkeypatch.setattr("mmsproxy.modem.channel.GRACE", 0.05)
     monkeypatch.setattr("mmsproxy.at.startup.SETTLE", 0.01)
-    monkeypatch.setattr(modem_link, "QUIET", 5.0)
+    monkeypatch.setattr("mmsproxy.at.delivery.PromptLost.quiet", 5.0)
     monkeypatch.setattr("mmsproxy.at.delivery.RESTART_TIMEOUT", 30.0)
     monkeypatch.setattr("mmsproxy.at.sim7600.HTTP_PAUSE", 0.01)
+    monkeypatch.setattr("mmsproxy.at.line_rate.GUARD", 0.01)
+    monkeypatch.setattr("mmsproxy.modem.recovery.BOOT_ROUNDS", 5)
+    monkeypatch.setattr("mmsproxy.modem.recovery.GIVEN_UP", 0.2)
 
 
 @pytest.fixture

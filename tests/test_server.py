@@ -247,7 +247,7 @@ async def test_stop_twice_and_start_again(build: Build) -> None:
 
 
 async def test_a_message_that_waits_does_not_sit_out_the_back_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmsproxy.modem_link.BACK_OFF", (3600.0,))
+    monkeypatch.setattr("mmsproxy.modem.recovery.BACK_OFF", (3600.0,))
     house.world.modem.unplug()
     assert (await house.post())[0] == 503
     house.world.modem.replug()

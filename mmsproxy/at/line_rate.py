@@ -18,6 +18,7 @@ HIGHEST = 460800  # baud: what a rate is raised to unless the settings say other
 SLOWEST_RAISED = 9600  # of IPR's list: what is below is no gain
 SWITCH = 0.1  # seconds from the OK to the new rate
 GUARD = 1.0  # seconds of silence around +++ (V.250 S12)
+ESCAPE_TIMEOUT = 2.0  # seconds to the OK behind it
 
 
 def find(expected: Sequence[int], rounds: int, *, others: Sequence[int] | None = None) -> Script[int]:
@@ -35,7 +36,7 @@ def find(expected: Sequence[int], rounds: int, *, others: Sequence[int] | None =
             if current == rate and (yield from answers()):
                 return rate
     if others is not None:
-        if (yield Escape(GUARD)).ok or (yield from answers()):
+        if (yield Escape(GUARD, ESCAPE_TIMEOUT, blind=True)).ok or (yield from answers()):
             return current
         for rate in (rate for rate in others if rate not in expected):
             current = yield from _switched(current, rate)

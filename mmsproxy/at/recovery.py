@@ -6,10 +6,11 @@ next, and when, is `modem.recovery`'s.
 
 from __future__ import annotations
 
-from mmsproxy.at.dialect import Ask, Await, Climb, Dialect, Raw, Rung, Script
+from mmsproxy.at.dialect import Ask, Await, Climb, Raw, Rung, Script
 from mmsproxy.at.rules import Urc
-from mmsproxy.at.startup import NoAnswer
+from mmsproxy.at.startup import NO_ANSWER, NoAnswer
 
+RESTART = b"AT+CFUN=1,1"  # 27.007 8.2, for a modem whose dialect is not known yet
 RADIO_TIMEOUT = 10.0  # seconds for each of CFUN=4 and CFUN=1
 RESTART_TIMEOUT = 30.0  # seconds to the first word of a restarted modem
 
@@ -21,10 +22,10 @@ def cycle_radio(reason: str) -> Script[None]:
     yield Ask(b"AT+CFUN=1", timeout=RADIO_TIMEOUT)
 
 
-def restart(dialect: Dialect, reason: str) -> Script[None]:
+def restart(command: bytes, reason: str) -> Script[None]:
     """The dialect's restart command, written whether or not the modem listens. Raises NoAnswer when no word of a restart comes."""
     yield Climb(Rung.RESTART, reason)
-    yield Raw(dialect.restart + b"\r")
+    yield Raw(command + b"\r")
     reply = yield Await(Urc.RESTARTED, RESTART_TIMEOUT)
     if reply.timed_out:
-        raise NoAnswer("the modem does not restart", cure="power-cycle it")
+        raise NoAnswer(f"{NO_ANSWER}, nor does it restart", cure="check its power, and modem.port and modem.baud in the config")

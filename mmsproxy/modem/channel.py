@@ -179,7 +179,7 @@ class Channel:
         return NOTHING
 
     async def _escape(self, request: Escape) -> Reply:
-        if request.guard is None:
+        if request.guard is None or not (self.engine.online or request.blind):
             self.engine.offline()
             return NOTHING
         await asyncio.sleep(max(0.0, self._line_free_at - self._loop.time()) + request.guard)

@@ -30,6 +30,8 @@ class TcpPort(asyncio.Protocol):
 
     def __init__(self, device: str, on_data: Callable[[bytes], None], on_lost: Callable[[LinkLost], None]) -> None:
         self.device = device
+        self.baud = 0  # not known, and not ours to change
+        self.has_a_rate = self.may_have_a_rate = False
         self._on_data = on_data
         self._on_lost = on_lost
         self._closing = False
