@@ -161,11 +161,13 @@ class Sms(Protocol):
         self, received: Callable[[StoredSms], None], *, filling: Callable[[SmsFill], None] = lambda fill: None
     ) -> Callable[[], None]:
         """`received` gets each SMS once, and all that still lie in the modem again after a restart or `refresh`; so it must know a message
-        that it has stored. `filling` is told when the storage has reached 80 %. Returns the call that ends the subscription."""
+        that it has stored. What comes directly (a report, on many modems) comes once, to who is subscribed then. `filling` is told when
+        the storage has reached 80 %. Returns the call that ends the subscription."""
 
     async def send(self, length: int, pdu: str) -> int:
         """One SUBMIT as `wire.sms_pdu.cmgs` makes it; returns the reference that its status report names (0..255). Raises AtStringError
-        for what is no PDU, SmsUnknown when it may have left, and any other LinkError when it has not."""
+        for what is no PDU, SmsUnknown when it may have left, and any other LinkError when it has not. Once it is begun it is gone through
+        with, even if the caller is cancelled."""
 
     async def send_all(self, parts: Sequence[tuple[int, str]]) -> SentParts:
         """The parts of one message in order, with the radio link kept open between them; the first that fails stops the rest. Raises only

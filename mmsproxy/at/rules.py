@@ -113,10 +113,10 @@ def urc(pattern: bytes, kind: Urc, takes: Takes = Takes.NOTHING) -> UrcRule:
 
 #: What every modem may say (modems.md 5.4, 7.2; 3GPP TS 27.007 and 27.005). Dialects put their own in front.
 COMMON_URCS = (
-    urc(rb"\+CMTI: .*", Urc.SMS_STORED),
-    urc(rb"\+CMT: .*", Urc.SMS_DIRECT, Takes.HEX_LINE),
-    urc(rb"\+CDSI: .*", Urc.REPORT_STORED),
-    urc(rb"\+CDS: .*", Urc.REPORT_DIRECT, Takes.HEX_LINE),
+    urc(rb"\+CMTI: ?.*", Urc.SMS_STORED),
+    urc(rb"\+CMT: ?.*", Urc.SMS_DIRECT, Takes.HEX_LINE),
+    urc(rb"\+CDSI: ?.*", Urc.REPORT_STORED),
+    urc(rb"\+CDS: ?.*", Urc.REPORT_DIRECT, Takes.HEX_LINE),
     urc(rb"\+C(E|G|5G)?REG: .*", Urc.REGISTRATION),
     urc(rb"\+CPIN: NOT READY", Urc.RESTARTED),
     urc(rb"\+CPIN: READY", Urc.BOOT_TAIL),
