@@ -370,3 +370,48 @@ def test_a_mistake_in_a_push(change: dict[str, Any], line: str) -> None:
     with pytest.raises(FormError) as caught:
         push_octets(push(bytes.fromhex("010603BEAF848C828D90")) | change)
     assert str(caught.value) == line
+
+
+def test_lengths_that_no_longer_hold_are_written_anew() -> None:
+    octets = bytes.fromhex("8C84 84A3 8001 8001 8002 83 6869")
+    form = shown(octets)
+    assert mms_octets(form) == octets
+    form["parts"][0]["text"] = "hello"
+    assert mms_octets(form) == bytes.fromhex("8C84 84A3 8001 01 05 83") + b"hello"
+    form["count_octets"] = "81"  # no uintvar
+    assert mms_octets(form) == bytes.fromhex("8C84 84A3 01 01 05 83") + b"hello"
+
+
+def test_a_part_whose_content_type_cannot_be_read() -> None:
+    octets = bytes.fromhex("8C84 84A3 01 03 02 05 8381 6869")
+    form = shown(octets)
+    assert form["parts"][0]["headers"][0]["value"]["media"] == "application/octet-stream"
+    assert mms_octets(form) == octets
+    form["parts"][0]["headers"][0]["value"] = "text/plain"
+    assert mms_octets(form) == bytes.fromhex("8C84 84A3 01 01 02 83 6869")
+
+
+def test_a_last_text_without_its_nul_gets_one_when_something_follows() -> None:
+    end = {"name": "X-Mms-Status", "value": "retrieved"}
+    for octets, whole in (
+        (b"\x8c\x83\x98T1", b"\x8c\x83\x98T1\0"),
+        (b"\x8c\x83X-A\0b", b"\x8c\x83X-A\0b\0"),
+        (b"\x8c\x83\xc5ab", b"\x8c\x83\xc5ab\0"),
+    ):
+        form = shown(octets)
+        assert mms_octets(form) == octets
+        form["headers"].append(end)
+        assert mms_octets(form) == whole + b"\x95\x81"
+
+
+def test_a_textual_header_with_other_octets() -> None:
+    form = {"type": "m-send-conf", "headers": [{"name": "X", "textual": True, "value": "y", "octets": "580001"}]}
+    assert mms_octets(form) == b"\x8c\x81X\0y\0"
+    form["headers"][0]["octets"] = "58"  # type: ignore[index]
+    assert mms_octets(form) == b"\x8c\x81X\0y\0"
+
+
+def test_a_content_type_in_octets_says_no_body() -> None:
+    with pytest.raises(FormError) as caught:
+        mms_octets(pdu({"name": "Content-Type", "value": {"hex": "83"}}, body={"text": ""}))
+    assert str(caught.value) == "/headers/0/value: a media type is wanted, not an object"

@@ -102,6 +102,10 @@ def test_an_http_message(head: bytes) -> None:
     assert one(head + OCTETS) == Found("http", OCTETS)
 
 
+def test_an_http_head_without_an_end_has_no_body() -> None:
+    assert one(b"HTTP/1.1 200 OK\r\nServer: x\r\n") == Found("http", b"")
+
+
 def test_what_stands_behind_the_length_of_an_http_message_is_not_its_body() -> None:
     assert one(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + OCTETS).octets == OCTETS[:2]
 

@@ -54,6 +54,7 @@ def test_a_media_type(written: Any, value: ContentType) -> None:
         ("ENCODED_STRING", {"text": "x", "charset": "UTF-8"}, Text("x", 106)),
         ("ENCODED_STRING", {"text": "x", "charset": None}, Text("x")),
         ("DISPOSITION", "attachment", Disposition("attachment")),
+        ("DISPOSITION", {"disposition": "x", "parameters": []}, Disposition("x")),
         ("HEADER_NAME", 150, 150),
         ("OPAQUE", {"hex": "80"}, b"\x80"),
         ("LONG_INTEGER", {"hex": "80"}, b"\x80"),

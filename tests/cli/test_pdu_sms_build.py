@@ -127,6 +127,7 @@ def test_the_service_centre_can_be_left_out() -> None:
         ({"user_data": {"hex": "00" * 141}}, "/user_data: 141 octets; one message holds 140"),
         ({"user_data": {"hex": "", "elements": [{"iei": 0}]}}, '/user_data/elements/0: the key "hex" is missing'),
         ({"octets": "x"}, "/octets: hex digits"),
+        ({"service_centre": 1}, "/service_centre: true or false"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(change: dict[str, Any], line: str) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from mmsproxy.cli.pdu_input import Found
+from mmsproxy.cli.pdu_recognise import Carried, Collector
+from mmsproxy.cli.pdu_sms_view import sms_json
 from mmsproxy.cli.pdu_tree import MAX_TEXT, safe, title, tree, value
-from mmsproxy.cli.pdu_view import mms_json
-from mmsproxy.wire import mms_pdu
+from mmsproxy.cli.pdu_view import mms_json, push_json
+from mmsproxy.wire import mms_pdu, sms_compose, sms_pdu
 
 
 def drawn(octets: bytes) -> list[str]:
@@ -96,3 +100,52 @@ def test_textual_and_stray_headers() -> None:
     lines = drawn(bytes.fromhex("8C81 582D54007900 0A00"))
     assert '      2   "X-T"                      "y"' in lines
     assert "      8   (no header)                0a 00" in lines
+
+
+def lines_of(read: Any) -> list[str]:
+    said = read.said
+    form = push_json(said.push, said.mms) if isinstance(said, Carried) else sms_json(said, read.joined)
+    return tree({"file": "f", "form": "hex"} | form).splitlines()
+
+
+def test_a_push_with_its_error_and_a_push_of_something_else() -> None:
+    broken = Collector().read(Found("hex", bytes.fromhex("010603BEAF848C")))
+    lines = lines_of(broken)
+    assert lines[0] == "f: WSP push, 7 octets from hex"
+    assert lines[4] == "      6   body, 1 octets"
+    assert lines[5] == "            8c"
+    assert lines[6].startswith("          error: offset 1: value-missing: ")
+    other = lines_of(Collector().read(Found("hex", bytes.fromhex("010601AE00"))))
+    assert other[2:] == ["      3   Content-Type               application/vnd.wap.sic", "      4   body, 1 octets", "            00"]
+
+
+def test_an_sms_with_the_push_that_it_completes() -> None:
+    octets = bytes.fromhex("440B915155210300F0000452112222716300110605040B8423F0010603BEAF848C858D90")
+    lines = lines_of(Collector().read(Found("hex", octets)))
+    assert lines == [
+        f"f: SMS deliver, {len(octets)} octets from hex",
+        "      0   first-octet                0x44",
+        '      1   originator                 "+15551230000"  (international, 91)',
+        "      9   protocol                   0",
+        "     10   data-coding                0x04  (8bit)",
+        '     11   timestamp                  "2025-11-22T22:17:36+00:00"',
+        "          user-data                  8bit, to port 2948 from 9200",
+        "            01 06 03 be af 84 8c 85 8d 90",
+        "          WSP push, 10 octets",
+        "      0     Transaction id             1",
+        "      3     Content-Type               application/vnd.wap.mms-message",
+        "      4     X-Wap-Application-Id       x-wap-application:mms.ua (4)",
+        "      6     body: MMS m-acknowledge-ind, 4 octets",
+        "      0       X-Mms-Message-Type         m-acknowledge-ind (133)",
+        "      2       X-Mms-MMS-Version          1.0",
+        lines[15],
+    ]
+    assert "warning: offset 4: X-Mms-Transaction-ID mandatory-header-missing" in lines[15]
+
+
+def test_a_part_of_a_longer_text() -> None:
+    bodies = sms_compose.text_bodies("x" * 200, reference=7)
+    (tpdu, _) = sms_compose.delivers("+15551230000", bodies, when=datetime(2025, 11, 22, tzinfo=UTC))
+    lines = lines_of(Collector().read(Found("hex", sms_pdu.encode(tpdu))))
+    assert "          user-data                  gsm7, part 1 of 2, reference 7" in [line.replace("7bit", "gsm7") for line in lines]
+    assert lines[-1] == "            | " + "x" * 153
