@@ -35,6 +35,7 @@ class Found:
 _TEXT_OCTETS: Final = bytes({7, 8, 9, 10, 12, 13, 27, *range(0x20, 0x7F)})
 _HEX_MARK = re.compile(r"(?<![0-9A-Za-z])0[xX]|\\x")
 _SEPARATORS = re.compile(r"[\s:;,._'\"{}()\[\]<>=-]+")
+_C_ARRAY = re.compile(r"\w\s*\[\w*\]\s*=\s*\{([^}]*)\}")  # as `xxd -i` writes it
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 # xxd, hexdump -C, od -Ax -tx1, Wireshark: an offset, groups of hex, perhaps the characters behind two blanks or a bar
 _DUMP = re.compile(r"\s*(?:0[xX])?([0-9A-Fa-f]{4,16}):?[ \t]+(?=[0-9A-Fa-f]{2})")
@@ -73,6 +74,8 @@ def _as_text(data: bytes) -> str | None:
 
 
 def _hex(text: str) -> bytes | None:
+    array = _C_ARRAY.search(text)
+    text = array[1] if array else text
     digits = _SEPARATORS.sub("", _HEX_MARK.sub(" ", text))
     if not _HEX.fullmatch(digits):
         return None

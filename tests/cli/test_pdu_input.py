@@ -33,6 +33,7 @@ def one(data: bytes | str) -> Found:
         " ".join(f"0x{octet:02X}," for octet in OCTETS),
         "{" + ", ".join(f"0x{octet:02x}" for octet in OCTETS) + "};",
         "".join(f"\\x{octet:02x}" for octet in OCTETS),
+        "unsigned char hello_mms[] = {\n  " + ", ".join(f"0x{octet:02x}" for octet in OCTETS) + "\n};\nunsigned int hello_mms_len = 40;\n",
         "\ufeff" + OCTETS.hex(),
         "<" + OCTETS.hex(" ", 4) + ">",
     ],
