@@ -41,7 +41,7 @@ def detect(identity: Identity) -> Script[Dialect]:
     """By model, then by `=?` probes. Raises LinkError when the modem speaks none of the dialects."""
     for dialect in DIALECTS:
         if dialect.models.search(identity.words):
-            return dialect
+            return dialect.on(identity)
     for dialect in DIALECTS:
         reply = yield Ask(dialect.probe, ok(free=True))
         if reply.ok:
