@@ -56,6 +56,7 @@ class Sim800(SimcomSockets):
     }
     TESTS: ClassVar[dict[str, str]] = {
         **CommonCommands.TESTS,
+        "+CPMS": '("SM","ME","MT"),("SM","ME","MT"),("SM","ME","MT")',
         "+CIPMUX": "(0,1)",
         "+CIPSTART": '(0-5),("TCP","UDP"),("(0-255).(0-255).(0-255).(0-255)"),(1-65535)',
         "+CIPSEND": "(0-5),<length>",

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from mmsproxy.at import sms as at_sms
 from mmsproxy.at.dialect import NOTHING, Ask, Offer, Script
 from mmsproxy.at.heard import Outcome, Reply, UrcReceived
 from mmsproxy.at.rules import Urc
+from mmsproxy.at.sms import SimBusy
 from mmsproxy.errors import AtStringError, AtTimeout, LinkLost, ModemSilent, SmsRefused, SmsUnknown
 from mmsproxy.events import Bus
 from mmsproxy.link import SentParts, SmsFill, StoredSms
@@ -115,7 +117,7 @@ async def until(condition: Callable[[], Any]) -> None:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(box_module, "QUIET", 0.05)
     monkeypatch.setattr(box_module, "BUSY_PAUSES", (0.01, 0.01, 0.01, 0.01))
-    monkeypatch.setattr(box_module.sms, "ESCAPE_PAUSE", 0.05)
+    monkeypatch.setattr(at_sms, "ESCAPE_PAUSE", 0.05)
 
 
 async def test_nothing_is_asked_until_somebody_wants_sms() -> None:
@@ -124,7 +126,7 @@ async def test_nothing_is_asked_until_somebody_wants_sms() -> None:
     box.began()
     await asyncio.sleep(0.01)
     assert owner.asked == []
-    box.subscribe([].append)
+    box.subscribe(list[StoredSms]().append)
     await until(lambda: owner.count(b"AT+CMGL=4") == 2)
     assert owner.asked[0] == b"AT+CMGF=0"
     box.ended()
@@ -186,7 +188,7 @@ async def test_a_burst_without_end_is_read_nevertheless(monkeypatch: pytest.Monk
     monkeypatch.setattr(box_module, "LONGEST_BURST", 0.1)
     owner = Owner()
     box = SmsBox("a", owner)
-    box.subscribe([].append)
+    box.subscribe(list[StoredSms]().append)
     box.began()
     await until(lambda: owner.count(b"AT+CPMS?"))
     async with asyncio.timeout(HANG):
@@ -242,7 +244,7 @@ async def test_a_listener_that_fails_harms_nobody() -> None:
 async def test_the_storage_is_watched_and_told_of_once() -> None:
     owner, filling = Owner(), list[SmsFill]()
     box = SmsBox("a", owner)
-    box.subscribe([].append, filling=filling.append)
+    box.subscribe(list[StoredSms]().append, filling=filling.append)
     assert box.fill is None
     box.began()
     await until(lambda: box.fill)
@@ -324,7 +326,7 @@ async def test_a_modem_lost_before_the_prompt_has_sent_nothing() -> None:
 async def test_a_sim_that_gets_busy_behind_ctrl_z_is_not_asked_again() -> None:
     owner = Owner()
     owner.answers[b"PAYLOAD"] = [b"+CMS ERROR: 314"]
-    with pytest.raises(box_module.SimBusy):
+    with pytest.raises(SimBusy):
         await SmsBox("a", owner).send(*PART)
     assert owner.count(b"AT+CMGS=15") == 1
 
@@ -489,7 +491,7 @@ async def test_a_refused_part_stops_the_rest(rig: Rig) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_lost_prompt_is_left_by_esc(rig: Rig, monkeypatch: pytest.MonkeyPatch, dialect: str) -> None:
-    monkeypatch.setattr(box_module.sms, "PROMPT_TIMEOUT", 0.2)
+    monkeypatch.setattr(at_sms, "PROMPT_TIMEOUT", 0.2)
     async with rig(dialect) as (modem, link):
         modem.faults.lose(">")
         with pytest.raises(AtTimeout):
@@ -501,7 +503,7 @@ async def test_a_lost_prompt_is_left_by_esc(rig: Rig, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_lost_result_is_unknown_and_nothing_is_repeated(rig: Rig, monkeypatch: pytest.MonkeyPatch, dialect: str) -> None:
-    monkeypatch.setattr(box_module.sms, "SEND_TIMEOUT", 0.3)
+    monkeypatch.setattr(at_sms, "SEND_TIMEOUT", 0.3)
     async with rig(dialect) as (modem, link):
         await within(link.sms.refresh())
         modem.faults.lose("+CMGS")

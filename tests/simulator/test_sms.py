@@ -180,3 +180,13 @@ async def test_what_is_no_message_to_a_mobile_is_refused() -> None:
         for pdu in ("", "00zz", SUBMIT):
             with pytest.raises(ValueError, match="no SMS to a mobile"):
                 modem.receive_sms(pdu)
+
+
+@pytest.mark.parametrize(("dialect", "listed"), [("sim800", '"SM","ME","MT"'), ("sim7600", '"SM","ME","MT","SR"')])
+async def test_the_storages_that_are_told_are_those_that_are_taken(bench: BenchRun, dialect: str, listed: str) -> None:
+    def script(b: Any) -> None:
+        b.dte.send("ATE0\r")
+        b.dte.expect("ATE0\r\r\nOK\r\n")
+        b.dte.ask("AT+CPMS=?", f'|+CPMS: ({listed}),("SM","ME","MT"),("SM","ME","MT")||OK|')
+
+    await bench(script, dialect=dialect)
