@@ -57,9 +57,9 @@ TECHNOLOGIES = {
 #: Modems without LTE, by how they name themselves (the makers' product pages; modems.md 1.1).
 _WITHOUT_LTE = re.compile(
     r"SIM_?(?:8[0-6]\d|9\d\d|5[23]\d\d|300|340|508)(?!\d)"
-    r"|\b(?:M95|M66|M35|M10|MC60|UC15|UC20|UG9[56])"
-    r"|\b(?:LISA-[UC]|SARA-[UG]|LEON-G)\w*"
-    r"|\b(?:HE910|UE910|GE910|GE86[46]|GL86[58]|UL865|UE866|HE863|UC864)",
+    r"|(?<![A-Za-z0-9])(?:M95|M66|M35|M10|MC60|UC15|UC20|UG9[56])"
+    r"|(?<![A-Za-z0-9])(?:LISA-[UC]|SARA-[UG]|LEON-G)\w*"
+    r"|(?<![A-Za-z0-9])(?:HE910|UE910|GE910|GE86[46]|GL86[58]|UL865|UE866|HE863|UC864)",
     re.IGNORECASE,
 )
 US_COUNTRY_CODES = range(310, 317)  # MCC of the United States (ITU-T E.212)
