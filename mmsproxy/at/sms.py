@@ -323,6 +323,7 @@ def send(length: int, pdu: str) -> Script[int]:
         raise sms_failure(request, reply)
     reply = yield Offer(text + CTRL_Z, len(text) // 2, SEND_TIMEOUT)
     if reply.timed_out:
+        yield from _cancel()  # had Ctrl-Z got lost, all that follows would be taken for text
         raise SmsUnknown(f"no result to AT+CMGS within {SEND_TIMEOUT:g} s")
     if not reply.ok:
         raise _refusal(request, reply)
@@ -330,7 +331,7 @@ def send(length: int, pdu: str) -> Script[int]:
 
 
 def _cancel() -> Script[None]:
-    """The prompt may have got lost: ESC leaves it, and is nothing where there is none."""
+    """The modem may still be waiting for text: ESC leaves that, and is nothing where it is not."""
     yield Raw(ESC)
     yield Pause(ESCAPE_PAUSE)
 
