@@ -80,7 +80,14 @@ class IntegerOr(Leaf):
         return self.text.read(buf, pos, end, flaw)
 
     def write(self, value: int | str, out: bytearray) -> None:
-        (INTEGER_VALUE if isinstance(value, int) else self.text).write(value, out)
+        if isinstance(value, int):
+            INTEGER_VALUE.write(value, out)
+            return
+        made = bytearray()
+        self.text.write(value, made)
+        if made[0] >= 0x80 or 0 < made[0] < LENGTH_QUOTE:
+            raise fault("value-out-of-range", len(out), "a text that would be read as a number")
+        out += made
 
     def inner(self) -> tuple[Leaf, ...]:
         return INTEGER_VALUE, self.text
@@ -119,6 +126,8 @@ class MediaValue(Leaf):
     def write(self, value: str, out: bytearray) -> None:
         number = media_number(value)
         if number is None or (number > 0x7F and not self.long):
+            if value[:1] >= "\x80" or (self.long and "\0" < value[:1] < chr(LENGTH_QUOTE)):
+                raise fault("value-out-of-range", len(out), "a media type that would be read as a number")
             EXTENSION_MEDIA.write(value, out)
         else:
             INTEGER_VALUE.write(number, out)

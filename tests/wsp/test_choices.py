@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmsproxy import pdu_schema
 from mmsproxy.errors import PduError
 from mmsproxy.wap_numbers import CONTENT_ENCODINGS, MEDIA_TYPES, Priority, RetrieveStatus
 from mmsproxy.wsp.choices import (
@@ -144,3 +145,26 @@ def test_numbers_or_names() -> None:
     assert [names.build(value) for value in ("GZIP", "deflate", "br")] == [b"\x80", b"\x82", b"br\0"]
     assert (either.inner()[1], names.inner()) == (TOKEN_TEXT, (TOKEN_TEXT,))
     assert either.grammar == "Integer-value | Token-text"
+
+
+@pytest.mark.parametrize(
+    ("leaf", "value"),
+    [
+        (MEDIA, "é/x"),
+        (MEDIA, "\x05ab"),
+        (CONSTRAINED_MEDIA, "é/x"),
+        (pdu_schema.APPLICATION_ID, "é"),
+        (pdu_schema.APPLICATION_ID, "\x05x"),
+        (pdu_schema.LANGUAGE, "\x05x"),
+    ],
+)
+def test_a_text_that_would_be_read_as_a_number_is_refused(leaf: Leaf, value: str) -> None:
+    with pytest.raises(PduError) as caught:
+        leaf.build(value)
+    assert caught.value.rule == "value-out-of-range"
+
+
+@pytest.mark.parametrize(("leaf", "value"), [(MEDIA, "\x1fab"), (CONSTRAINED_MEDIA, "\x05ab"), (MEDIA, ""), (pdu_schema.LANGUAGE, "é")])
+def test_an_odd_text_that_reads_back_is_written(leaf: Leaf, value: str) -> None:
+    octets = leaf.build(value)
+    assert leaf.read(octets, 0, len(octets), Lenient())[0] == value
