@@ -62,12 +62,22 @@ class WebConfig(_Section):
 
 
 class ModemConfig(_Section):
-    """The serial port, or `simulator` for the built-in one."""
+    """The serial port, `auto`, or `simulator` for the built-in one. What the keys mean: mmsproxy/modem/settings.py."""
 
     port: str = SIMULATOR_PORT
     baud: int = Field(default=115200, ge=300, le=4_000_000)
     dialect: Literal["auto", "sim800", "sim7600", "sim7080", "quectel", "ublox", "telit"] = "auto"
     pin: Pin | None = None
+    max_baud: int | None = Field(default=None, ge=300, le=4_000_000)
+    flow_control: Literal["none", "rtscts"] = "none"
+    transparent: bool = False
+    reset_command: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _no_stream_without_flow_control(self) -> ModemConfig:
+        if self.transparent and self.flow_control != "rtscts":
+            raise ValueError("transparent needs flow_control: rtscts, or bytes vanish silently (docs/config.md)")
+        return self
 
 
 class CarrierConfig(_Section):

@@ -115,6 +115,8 @@ class LinkLost(LinkError):
 class ModemSilent(LinkLost):
     """The modem does not answer AT any more: the recovery ladder begins."""
 
+    code = "modem_silent"
+
 
 class AtTimeout(LinkError):
     """The modem did not answer a command within its time."""

@@ -92,4 +92,8 @@ def modem_settings(line: LineConfig, port: str) -> ModemSettings:
         pdp_type=carrier.pdp_type,
         user=carrier.user,
         password=carrier.password,
+        max_baud=modem.max_baud,
+        flow_control=modem.flow_control,
+        transparent=modem.transparent,
+        reset_command=modem.reset_command,
     )

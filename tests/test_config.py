@@ -99,6 +99,8 @@ def test_every_mistake_at_once_in_the_order_of_the_file(write) -> None:
         ("lines: [{name: a, carrier: {mmsc: 'https://m/', proxy: 'p:80'}}]", "lines.0.carrier", "directly"),
         ('lines: [{name: a, carrier: {headers: {X-A: "b\\r\\nX-B: c"}}}]', "lines.0.carrier.headers", "CR, LF"),
         ("lines: [{name: a, carrier: {password: 'a\"b'}}]", "lines.0.carrier.password", "double quote"),
+        ("lines: [{name: a, modem: {transparent: true}}]", "lines.0.modem", "rtscts"),
+        ("lines: [{name: a, modem: {dialect: nokia}}]", "lines.0.modem.dialect", "quectel"),
         ("lines: 3", ":1:1 lines", ""),
         ("_env_file: x", ":1:1 _env_file", "unknown key"),
         ("a: [", ":1:5", ""),
