@@ -152,6 +152,13 @@ def sim_state() -> Script[str]:
     return printable(reply.line(b"+CPIN:") or b"")
 
 
+def pin_tries(command: bytes) -> Script[int | None]:
+    """How many tries the PIN has left, by the dialect's `pin_counter`; None where the modem does not tell."""
+    reply = yield from _asked(Ask(command, ok(free=True)))
+    match = re.search(rb":(?: *\"[^\"]*\",)? *(\d+)", b" ".join(reply.lines)) if reply.ok else None
+    return int(match[1]) if match else None
+
+
 def sim_card() -> Script[SimCard]:
     """All that the SIM says of itself (modems.md 5.8)."""
     return SimCard(

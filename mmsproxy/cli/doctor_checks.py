@@ -2,7 +2,7 @@
 
 Rule 1: a check whose ground has failed is not carried out and says so. Rule 2: nothing is sent over the air but what registration and
 the bearer need; names are resolved and the MMSC is connected to only when asked. Rule 3: a PIN is entered only when asked, and never
-where one was refused before. Rule 4: a bearer that was down is taken down again.
+where one may have been refused before. Rule 4: a bearer that was down is taken down again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mmsproxy.at.rules import Urc
 from mmsproxy.at.startup import REGISTERED
 from mmsproxy.cli import doctor_report as report
 from mmsproxy.cli.doctor_report import Finding, Level
-from mmsproxy.errors import AtError, LinkError, MmsproxyError, PortError
+from mmsproxy.errors import AtError, LinkError, MmsproxyError, PortError, SimError
 from mmsproxy.link import Tap
 from mmsproxy.modem import serial_port
 from mmsproxy.modem.channel import Channel
@@ -33,6 +33,7 @@ from mmsproxy.modem.tcp_port import is_tcp
 
 T = TypeVar("T")
 
+_IN_A_PHONE = "enter the PIN once in a phone"
 RATE_ROUNDS = 3  # of AT's at the expected rate, before others are tried
 POLL = 1.0  # seconds between two looks at the registration
 BY_REQUEST = "not asked for: --connect resolves its name and connects to it"
@@ -148,11 +149,12 @@ class Examination:
 
     async def dialect(self) -> Finding:
         named = by_name(self._subject.dialect)
-        self._dialect = named or await self._run(detect(self._identity))
+        spoken = named or await self._run(detect(self._identity))
+        self._dialect = spoken
         assert self._channel is not None
-        self._channel.engine.urcs = self._dialect.urcs
+        self._channel.engine.urcs = spoken.urcs
         by_model = next((dialect.name for dialect in DIALECTS if dialect.models.search(self._identity.words)), "")
-        return report.judge_dialect(self._dialect.name, by_model, self._subject.dialect)
+        return report.judge_dialect(spoken.name, by_model, self._subject.dialect)
 
     @property
     def _spoken(self) -> Dialect:
@@ -166,9 +168,18 @@ class Examination:
         pin = self._subject.pin
         entered = state == "SIM PIN" and pin is not None and self._subject.enter_pin
         if entered:
+            await self._require_all_tries()
             await self._run(startup.unlock(self._spoken, pin, refused=False))
             state = await self._run(queries.sim_state())
         return report.judge_sim(state, has_pin=pin is not None, entered=entered)
+
+    async def _require_all_tries(self) -> None:
+        """The doctor has no memory: a PIN that was refused in an earlier run may only be known by the SIM's own counter."""
+        tries = await self._run(queries.pin_tries(self._spoken.pin_counter))
+        if tries is None:
+            raise SimError("the PIN is not entered: the modem does not tell how many tries are left", cure=_IN_A_PHONE)
+        if tries < startup.FULL_PIN_TRIES:
+            raise SimError(f"the PIN is not entered: one was refused, {tries} tries are left", cure=f"correct modem.pin and {_IN_A_PHONE}")
 
     async def subscription(self) -> Finding:
         self._card = await self._run(queries.sim_card())

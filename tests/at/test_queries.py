@@ -256,3 +256,12 @@ def test_modems_without_lte(words: str) -> None:
 )
 def test_modems_with_lte_or_unknown(words: str) -> None:
     assert not queries.lacks_lte(words)
+
+
+@pytest.mark.parametrize(
+    ("line", "tries"),
+    [(b"+SPIC: 3,10,0,10", 3), (b'+QPINC: "SC",2,10', 2), (b"#PCT: 1", 1), (b"+UPINCNT: 3,3,10,10", 3), (b"nothing", None)],
+)
+def test_tries_that_the_pin_has_left(line: bytes, tries: int | None) -> None:
+    assert ask(queries.pin_tries(b"AT+X"), {b"AT+X": done(line)}) == tries
+    assert ask(queries.pin_tries(b"AT+X"), {}) is None
