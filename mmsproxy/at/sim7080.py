@@ -38,7 +38,7 @@ from mmsproxy.errors import AtError, AtTimeout, BearerError, CarrierError, Conne
 CHUNK = 1460  # bytes that the command takes at most; the window is mostly smaller
 READ = 1460
 SOCKET = 0
-OPEN_TIMEOUT = 30.0  # seconds; the manual allows 75, an attempt's own bound is shorter (modems.md 5.3)
+OPEN_TIMEOUT = 80.0  # seconds; CAOPEN blocks the modem until it is done, 75 at most by the manual: giving up earlier finds it deaf
 PROMPT_TIMEOUT = 5.0
 RESULT_TIMEOUT = 15.0
 ACTIVATE_TIMEOUT = 30.0  # seconds of one try; the manual allows 60
@@ -148,7 +148,7 @@ def open_(socket: int, host: str, port: int) -> Script[int]:
     if not reply.ok and not reply.timed_out and _code(reply) is None:  # a bare ERROR: still open from before
         yield from close(socket)
         reply = yield request
-    if reply.timed_out:
+    if reply.timed_out:  # only the bearer's end ends it
         yield from bearer_down()
     if not reply.ok:
         raise _open_error(reply, f"{host}:{port}")

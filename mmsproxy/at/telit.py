@@ -37,12 +37,13 @@ CHUNK = 1500  # bytes
 SAFE_CHUNK = 1024  # bytes: what every model takes
 FIRST_SOCKET = 1
 CONNECT_LIMIT = 250  # tenths of a second: the modem gives up before we do
-OPEN_TIMEOUT = 30.0  # seconds; the manual allows 75, an attempt's own bound is shorter (modems.md 5.3)
+OPEN_TIMEOUT = 80.0  # seconds; #SD blocks the modem until it is done, 75 at most where it refused our limit: earlier it is deaf
 ACTIVATE_TIMEOUT = 150.0
 PROMPT_TIMEOUT = 5.0
 RESULT_TIMEOUT = 15.0
 RESOLVE_TIMEOUT = 30.0
 _CLOSED = 0  # #SS
+_WRITABLE = (1, 2)  # active, suspended; 3 (data waiting) hides whether the peer has closed: where it is refused it has
 
 #: +CME ERROR codes of the #S commands (LE910 V2 manual 80446ST10707A, 3.2.2.1).
 CODES = {
@@ -150,9 +151,13 @@ def _open_error(reply: Reply, target: str) -> LinkError | CarrierError:
 
 
 def _is_open(socket: int) -> Script[bool]:
+    return (yield from _state(socket)) != _CLOSED
+
+
+def _state(socket: int) -> Script[int]:
     """`#SS: n,state,...`. A modem that refuses to tell of a socket has none."""
     reply = yield Ask(b"AT#SS=%d" % socket, ok(rb"#SS: ?\d.*"))
-    return reply.ok and (ints(reply.line(b"#SS:") or b"")[1:2] or [_CLOSED]) != [_CLOSED]
+    return next(iter(ints(reply.line(b"#SS:") or b"")[1:]), _CLOSED) if reply.ok else _CLOSED
 
 
 def room(_socket: int) -> Script[int]:
@@ -167,7 +172,7 @@ def send(socket: int, chunk: bytes | memoryview, upto: int) -> Script[Sent]:
     request = Ask(b"AT#SSENDEXT=%d,%d" % (socket, len(chunk)), timeout=PROMPT_TIMEOUT, prompt=True)
 
     def refused(_reply: Reply) -> Script[Verdict]:
-        return Verdict.HELD if (yield from _is_open(socket)) else Verdict.CLOSED
+        return Verdict.HELD if (yield from _state(socket)) in _WRITABLE else Verdict.CLOSED
 
     sent = yield from counted_send(request, chunk, upto, result_timeout=RESULT_TIMEOUT, refused=refused, judge=_judge)
     if sent.verdict is Verdict.DOUBTFUL and sent.line and not (yield from _is_open(socket)):

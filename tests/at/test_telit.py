@@ -155,6 +155,7 @@ def test_send(replay: Replayer, name: str, room: int, taken: int, left_at: int) 
     [
         ("send_closed", PeerReset, False, []),
         ("send_gone", PeerReset, False, []),
+        ("send_early", PeerReset, False, []),
         ("send_lost", PeerReset, False, [116]),
         ("send_lies", AtError, False, [116]),
         ("send_no_prompt_more", AtTimeout, True, []),
