@@ -149,7 +149,7 @@ class Examination:
 
     async def dialect(self) -> Finding:
         named = by_name(self._subject.dialect)
-        spoken = named or await self._run(detect(self._identity))
+        spoken = await self._run(detect(self._identity)) if named is None else named
         self._dialect = spoken
         assert self._channel is not None
         self._channel.engine.urcs = spoken.urcs
