@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mmsproxy.at.dialect import Ask, Await, Climb, Raw, Rung, Script
 from mmsproxy.at.rules import Urc
-from mmsproxy.at.startup import NO_ANSWER, NoAnswer
+from mmsproxy.at.startup import NO_ANSWER, NoAnswer, answers
 
 RESTART = b"AT+CFUN=1,1"  # 27.007 8.2, for a modem whose dialect is not known yet
 RADIO_TIMEOUT = 10.0  # seconds for each of CFUN=4 and CFUN=1
@@ -23,9 +23,10 @@ def cycle_radio(reason: str) -> Script[None]:
 
 
 def restart(command: bytes, reason: str) -> Script[None]:
-    """The dialect's restart command, written whether or not the modem listens. Raises NoAnswer when no word of a restart comes."""
+    """The dialect's restart command, written whether or not the modem listens. Raises NoAnswer when no word of a restart comes, nor an
+    answer: a Telit says nothing when it boots."""
     yield Climb(Rung.RESTART, reason)
     yield Raw(command + b"\r")
     reply = yield Await(Urc.RESTARTED, RESTART_TIMEOUT)
-    if reply.timed_out:
+    if reply.timed_out and not (yield from answers()):
         raise NoAnswer(f"{NO_ANSWER}, nor does it restart", cure="check its power, and modem.port and modem.baud in the config")
