@@ -13,7 +13,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from mmsproxy.at.dialect import Dialect, Escape, Raw, Script
+from mmsproxy.at.dialect import Dialect, Escape, Pause, Raw, Script
 from mmsproxy.at.heard import UrcReceived
 from mmsproxy.at.line_rate import GUARD
 from mmsproxy.at.startup import answers
@@ -44,13 +44,14 @@ class TransparentStream:
         self._tail = b""  # the end of what came, which may be a hang-up
         self._tail_timer: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
-        self._ended = False
+        self._hung_up = False  # by the far end: the modem is in command mode again
+        self._is_closed = False
         self._fault: LinkError | None = None
         self._closing: asyncio.Task[None] | None = None
         self.number = number
 
     def __repr__(self) -> str:
-        ended = " ended" if self._ended else ""
+        ended = " ended" if self._hung_up else ""
         return f"<TransparentStream {self._ledger}{ended} fault={self._fault}>"
 
     @property
@@ -82,7 +83,7 @@ class TransparentStream:
     def _pour(self, piece: bytes) -> Script[None]:
         if self._fault is not None:
             raise type(self._fault)(self._fault.detail, cure=self._fault.cure)
-        if self._ended:
+        if self._hung_up or self._is_closed:
             raise PeerReset("the peer closed the connection")
         self._ledger.offered += len(piece)
         reply = yield Raw(piece, timeout=STALL)
@@ -97,7 +98,7 @@ class TransparentStream:
         while not self._inbox:
             if self._fault is not None:
                 raise type(self._fault)(self._fault.detail, cure=self._fault.cure)
-            if self._ended:
+            if self._hung_up or self._is_closed:
                 return b""
             self._news.clear()
             await self._news.wait()
@@ -117,7 +118,7 @@ class TransparentStream:
     def _nothing_followed(self) -> None:
         tail, self._tail = self._tail, b""
         if tail in HANGUPS:
-            self._ended = True
+            self._hung_up = True
         else:
             self._inbox.append(tail)
         self._news.set()
@@ -148,18 +149,22 @@ class TransparentStream:
         await asyncio.shield(self._closing)
 
     async def _shut(self) -> None:
-        hung_up, self._ended = self._ended or self._tail in HANGUPS, True
-        self._stop_timer()
+        self._is_closed = True
         self._news.set()
         try:
-            await self._call(self._leave(hung_up))
+            await self._call(self._leave())
         except LinkError:
             pass  # the link is gone, and the socket with it: the start-up leaves none open
         finally:
             self._released()
 
-    def _leave(self, hung_up: bool) -> Script[None]:
-        reply = yield Escape(None if hung_up else GUARD)
+    def _leave(self) -> Script[None]:
+        """A far end that has answered mostly hangs up in the same moment: that is waited for, since it saves the silences of the +++."""
+        if not self._hung_up:
+            yield Pause(HANGUP_SILENCE)
+        self._hung_up = self._hung_up or self._tail in HANGUPS
+        self._stop_timer()
+        reply = yield Escape(None if self._hung_up else GUARD)
         if not reply.ok and not (yield from answers()):
             raise ModemSilent("the modem does not leave its transparent mode")
         try:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.at import startup
+from mmsproxy.at import simcom, startup
 from mmsproxy.at.delivery import StillQuiet, deliver
 from mmsproxy.at.detect import detect
-from mmsproxy.at.dialect import Counters, Dialect, Identity, Profile, Received, Script, Socket
-from mmsproxy.at.heard import Outcome, Reply
+from mmsproxy.at.dialect import Ask, Counters, Dialect, Identity, Profile, Received, Resolved, Script, Socket
+from mmsproxy.at.engine import Engine
+from mmsproxy.at.heard import DataReceived, Outcome, Replied, Reply
 from mmsproxy.at.sim7600 import SIM7600
 from mmsproxy.errors import AtError, AtTimeout, BearerError, ConnectError, LinkLost, PeerReset
 from mmsproxy.link import Ledger
@@ -150,3 +151,54 @@ def test_counters_of_a_long_stream() -> None:
     with pytest.raises(StopIteration) as done:
         script.send(Reply(Outcome.DONE, (b"+CIPACK: 1048576,1048000,576", b"OK"), b"OK"))
     assert done.value.value == Counters(1048576, 1048000, 576)
+
+
+OPEN_PROFILE = Profile("mms.example")
+
+
+@pytest.mark.parametrize("name", ["sim7600_prepare_kept", "sim7600_prepare_foreign"])
+def test_a_bearer_of_ours_is_kept_and_another_is_rebuilt(replay: Replayer, name: str) -> None:
+    assert replay(name, lambda: SIM7600.prepare(OPEN_PROFILE, Identity()), SIM7600.urcs) is None
+
+
+def test_resolve(replay: Replayer) -> None:
+    assert SIM7600.resolve is not None
+    assert replay("sim7600_resolve", lambda: simcom.resolve("mmsc.example"), SIM7600.urcs) == Resolved(("10.4.5.6",))
+    kind, _ = replay("sim7600_resolve_unknown", lambda: simcom.resolve("mmsc.example"), SIM7600.urcs)
+    assert kind is ConnectError
+
+
+def transparent() -> Dialect:
+    assert SIM7600.transparent is not None
+    return SIM7600.transparent
+
+
+def test_the_transparent_mode_is_set_while_the_network_is_closed(replay: Replayer) -> None:
+    assert replay("sim7600_prepare_transparent", lambda: transparent().prepare(OPEN_PROFILE, Identity()), SIM7600.urcs) is None
+
+
+@pytest.mark.parametrize("name", ["sim7600_transparent_fail", "sim7600_transparent_fail_plain"])
+def test_a_transparent_connection_that_does_not_come(replay: Replayer, name: str) -> None:
+    kind, _ = replay(name, lambda: transparent().open(0, "mmsc.example", 80), SIM7600.urcs)
+    assert kind is ConnectError
+
+
+def test_from_connect_on_the_line_is_the_connections() -> None:
+    script = transparent().open(0, "mmsc.example", 80)
+    request = next(script)
+    assert isinstance(request, Ask)
+    assert request.text == b'AT+CIPOPEN=0,"TCP","mmsc.example",80'
+    engine = Engine(SIM7600.urcs)
+    engine.begin(request.text, request.rule)
+    (replied, data) = engine.feed(b"\r\nCONNECT 115200\r\nearly")
+    assert isinstance(replied, Replied)
+    assert data == DataReceived(b"early")
+    with pytest.raises(StopIteration):
+        script.send(replied.reply)
+
+
+def test_a_transparent_connection_that_gets_no_answer() -> None:
+    script = transparent().open(0, "mmsc.example", 80)
+    next(script)
+    with pytest.raises(ConnectError, match="did not answer"):
+        script.send(Reply(Outcome.TIMED_OUT))

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.at import startup
+from mmsproxy.at import simcom, startup
 from mmsproxy.at.delivery import deliver
 from mmsproxy.at.detect import detect
-from mmsproxy.at.dialect import Dialect, Identity, Profile, Received, Script, Socket
+from mmsproxy.at.dialect import Ask, Dialect, Identity, Profile, Received, Resolved, Script, Socket
+from mmsproxy.at.engine import Engine
+from mmsproxy.at.heard import DataReceived, Outcome, Replied, Reply
 from mmsproxy.at.sim800 import SIM800
 from mmsproxy.errors import AtError, AtStringError, BearerError, ConnectError, PeerReset
 from mmsproxy.link import Ledger
@@ -106,3 +108,52 @@ def test_read(replay: Replayer) -> None:
 def test_close(replay: Replayer) -> None:
     assert replay("sim800_close", lambda: SIM800.close(0), SIM800.urcs) is None
     assert replay("sim800_close_not_open", lambda: SIM800.close(0), SIM800.urcs) is None
+
+
+@pytest.mark.parametrize("name", ["sim800_prepare_kept", "sim800_prepare_foreign"])
+def test_a_bearer_of_ours_is_kept_and_another_is_shut(replay: Replayer, name: str) -> None:
+    assert replay(name, lambda: SIM800.prepare(PROFILE, Identity()), SIM800.urcs) is None
+
+
+def test_resolve(replay: Replayer) -> None:
+    assert SIM800.resolve is not None
+    assert replay("sim800_resolve", lambda: simcom.resolve("mmsc.example"), SIM800.urcs) == Resolved(("10.4.5.6", "10.4.5.7"))
+    for name, kind in (("sim800_resolve_unknown", ConnectError), ("sim800_resolve_refused", AtError)):
+        assert replay(name, lambda: simcom.resolve("mmsc.example"), SIM800.urcs)[0] is kind
+
+
+def transparent() -> Dialect:
+    assert SIM800.transparent is not None
+    return SIM800.transparent
+
+
+def test_the_transparent_mode_is_set_in_ip_initial(replay: Replayer) -> None:
+    assert replay("sim800_transparent_up", lambda: startup.ensure_bearer(transparent(), PROFILE), SIM800.urcs) is True
+    assert replay("sim800_transparent_close", lambda: transparent().close(0), SIM800.urcs) is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("sim800_transparent_fail", ConnectError), ("sim800_transparent_refused", BearerError)])
+def test_a_transparent_connection_that_does_not_come(replay: Replayer, name: str, kind: type[Exception]) -> None:
+    assert replay(name, lambda: transparent().open(0, "mmsc.example", 80), SIM800.urcs)[0] is kind
+
+
+def test_from_connect_on_the_line_is_the_connections() -> None:
+    script = transparent().open(0, "mmsc.example", 80)
+    request = next(script)
+    assert isinstance(request, Ask)
+    engine = Engine(SIM800.urcs)
+    engine.begin(request.text, request.rule)
+    (replied, data) = engine.feed(b"\r\nOK\r\n\r\nCONNECT\r\n0, CLOSED\r\n")
+    assert isinstance(replied, Replied)
+    assert data == DataReceived(b"0, CLOSED\r\n")
+    with pytest.raises(StopIteration):
+        script.send(replied.reply)
+
+
+@pytest.mark.parametrize("state", [b"IP STATUS", b"TCP CLOSED"])
+def test_a_closed_connection_leaves_the_bearer_up(state: bytes) -> None:
+    script = transparent().bearer_check()
+    next(script)
+    with pytest.raises(StopIteration) as done:
+        script.send(Reply(Outcome.DONE, (b"OK", b"STATE: " + state), b"OK"))
+    assert done.value.value is True
