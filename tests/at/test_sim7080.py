@@ -202,6 +202,13 @@ def test_send(replay: Replayer, name: str, taken: int) -> None:
     assert {socket.book.accepted for socket in sockets} == {100 + taken}
 
 
+def test_a_window_without_an_answer_ends_the_send() -> None:
+    script = sending()()
+    next(script)
+    with pytest.raises(AtTimeout, match="CASEND=0"):
+        script.send(Reply(Outcome.TIMED_OUT))
+
+
 def test_the_window_before_the_first_byte_is_the_whole_one(replay: Replayer) -> None:
     sockets: list[Socket] = []
 
