@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pty
 import tty
@@ -11,12 +12,16 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from mmsproxy.at.startup import wake
-from mmsproxy.errors import PortError
+from mmsproxy.errors import LinkError, PortError
+from mmsproxy.events import Bus
+from mmsproxy.link import LinkStatus
 from mmsproxy.modem.channel import Channel
 from mmsproxy.modem.port_finder import open_port, resolve_port
 from mmsproxy.modem.ports import PortFacts
 from mmsproxy.modem.serial_port import SerialPort
 from mmsproxy.modem.tcp_port import TcpPort
+from mmsproxy.modem_link import ModemLink
+from mmsproxy.modem_link import ModemSettings as Settings
 from mmsproxy.simulator.modem import SimulatedModem
 from mmsproxy.simulator.settings import ModemSettings
 
@@ -105,3 +110,27 @@ async def test_a_modem_behind_a_serial_server(modem: SimulatedModem) -> None:
     await port.close()
     server.close()
     await here.close()
+
+
+async def test_a_link_by_auto_follows_its_modem(modem: SimulatedModem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unplugged, and plugged in again under another number: the next message goes through."""
+    here = [modem.path]
+    monkeypatch.setattr(resolve_port, "__kwdefaults__", {"read": lambda: [PortFacts(path, "1e0e:9001", 2) for path in here]})
+    link = ModemLink("line", Settings(port="auto", apn="mms.example"), bus=Bus())
+    await link.start()
+    await link.ready()
+    here.clear()
+    modem.unplug()
+    while link.state.status is not LinkStatus.DOWN:
+        await asyncio.sleep(0.01)
+    while "no modem is at any USB port" not in link.state.reason:
+        await asyncio.sleep(0.01)
+    blocker = pty.openpty()  # takes the old number
+    modem.replug()
+    here.append(modem.path)
+    while link.state.status is not LinkStatus.BEARER_UP:
+        with contextlib.suppress(LinkError):
+            await link.ready()
+    await link.stop()
+    for descriptor in blocker:
+        os.close(descriptor)

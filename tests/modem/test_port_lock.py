@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mmsproxy.modem import port_lock
+from mmsproxy.errors import PortError
+from mmsproxy.modem import port_lock, serial_port
 from mmsproxy.modem.port_lock import Holder
+from mmsproxy.modem.serial_port import SerialPort
 
 DEVICE = "/dev/ttyTEST7"  # need not be there
 GONE = 2**22 + 1  # beyond the kernel's greatest process id
@@ -101,3 +103,43 @@ def test_nobody_and_the_nameless() -> None:
     assert port_lock.holders([DEVICE]) == {}
     assert str(Holder(GONE)) == f"a program (pid {GONE})"
     assert port_lock._name_of(GONE) == ""
+
+
+@pytest.fixture
+def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A pty that counts as a device of its own."""
+    monkeypatch.setattr(port_lock, "_DEVICES", Path("/dev/pts"))
+    master, slave = pty.openpty()
+    name = os.ttyname(slave)
+    os.close(slave)
+    yield name
+    os.close(master)
+
+
+async def test_an_open_port_has_its_lock_and_a_closed_one_none(folder: Path, terminal: str) -> None:
+    port = await SerialPort.open(terminal, 115200, lambda data: None, lambda error: None)
+    assert os.listdir(folder) == [f"LCK..{Path(terminal).name}"]
+    await port.close()
+    assert os.listdir(folder) == []
+
+
+async def test_a_port_that_another_program_has_locked_is_not_opened(folder: Path, terminal: str, other: int) -> None:
+    (folder / f"LCK..{Path(terminal).name}").write_text(f"{other:10d}\n")
+    for _ in range(2):  # the first try leaves nothing behind
+        with pytest.raises(PortError, match=rf"in use by .*\(pid {other}\)"):
+            await SerialPort.open(terminal, 115200, lambda data: None, lambda error: None)
+    assert len(os.listdir(folder)) == 1
+    port_lock.unlock(folder / f"LCK..{Path(terminal).name}")
+    await (await SerialPort.open(terminal, 115200, lambda data: None, lambda error: None)).close()
+
+
+def test_what_may_be_opened(terminal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serial_port.require(terminal)
+    with pytest.raises(PortError, match="there is no port"):
+        serial_port.require(str(tmp_path / "missing"))
+    with pytest.raises(PortError, match="no serial port"):
+        serial_port.require(str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PortError, match="no permission") as caught:
+        serial_port.require(terminal)
+    assert "usermod -aG" in caught.value.cure
