@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -80,6 +81,25 @@ class ModemConfig(_Section):
         return self
 
 
+class HostConfig(_Section):
+    """A network interface of this host in place of a modem's AT sockets. What the keys mean: mmsproxy/host/interface.py."""
+
+    interface: Annotated[str, pattern(r"[A-Za-z0-9_.-]{1,15}", "name an interface as `ip link` shows it, for example wwan0")]
+    dns: Words = ()
+    resolv_conf: str | None = None
+    source: str | None = None
+
+    @field_validator("dns", "source")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for item in (value,) if isinstance(value, str) else value or ():
+            try:
+                ip_address(item)
+            except ValueError:
+                raise ValueError(f"{item!r} is no IP address") from None
+        return value
+
+
 class CarrierConfig(_Section):
     """How to reach the carrier's MMSC. `max_size` in octets; None lets the carrier decide."""
 
@@ -126,22 +146,33 @@ class CarrierConfig(_Section):
 
 
 class LineConfig(_Section):
-    """One SIM: its modem and its carrier. `min_interval` in seconds between two messages; None chooses 10 s for a real modem, else 0."""
+    """One SIM: its modem (or the interface that the system made of it) and its carrier. `min_interval` in seconds between two messages;
+    None chooses 10 s for a real modem, else 0."""
 
     name: Annotated[str, pattern(r"[A-Za-z0-9_-]{1,40}", "a line's name has letters, digits, - and _")]
     number: Number | None = None
     modem: ModemConfig = ModemConfig()
+    host: HostConfig | None = None
     carrier: CarrierConfig
     min_interval: float | None = Field(default=None, ge=0, le=86400)
 
     @property
     def is_simulated(self) -> bool:
-        return self.modem.port == SIMULATOR_PORT
+        return self.host is None and self.modem.port == SIMULATOR_PORT
+
+    @property
+    def way(self) -> str:
+        """How the line reaches its network, for people."""
+        return self.modem.port if self.host is None else f"interface {self.host.interface}"
 
     @model_validator(mode="before")
     @classmethod
     def _the_simulator_brings_its_carrier(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
+            return data
+        if data.get("host") is not None:
+            if "modem" in data:
+                raise ValueError("a line has a modem or a host interface, not both")
             return data
         modem = data.get("modem") or {}
         if (
@@ -237,8 +268,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _each_line_its_own(self) -> Settings:
         names = [line.name for line in self.lines]
-        ports = [line.modem.port for line in self.lines if not line.is_simulated]
-        for what, items in (("name", names), ("modem.port", ports)):
+        ways = [line.way for line in self.lines if not line.is_simulated]
+        for what, items in (("name", names), ("way to the network", ways)):
             twice = sorted({item for item in items if items.count(item) > 1})
             if twice:
                 raise ValueError(f"two lines have the {what} {twice[0]!r}; give each its own")

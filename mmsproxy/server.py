@@ -16,6 +16,8 @@ from mmsproxy.carrier.line import Line
 from mmsproxy.config import LineConfig, Settings
 from mmsproxy.config_values import Address
 from mmsproxy.events import Bus
+from mmsproxy.host.interface import HostSettings
+from mmsproxy.host_link import HostLink
 from mmsproxy.link import Tap
 from mmsproxy.modem_link import ModemLink, ModemSettings
 from mmsproxy.web.api import start_api
@@ -77,6 +79,9 @@ class Gateway:
         if line.min_interval is None and os.path.realpath(port).startswith(PTY_FOLDER):
             line = line.model_copy(update={"min_interval": 0.0})
         tap = self._taps.get(line.name)
+        if line.host is not None:
+            host = HostSettings(line.host.interface, line.host.dns, line.host.resolv_conf, line.host.source)
+            return Line(line, HostLink(line.name, host, bus=self.bus, tap=tap), bus=self.bus, tap=tap)
         return Line(line, ModemLink(line.name, modem_settings(line, port), bus=self.bus, tap=tap), bus=self.bus, tap=tap)
 
 

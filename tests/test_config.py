@@ -49,6 +49,13 @@ def test_a_real_line(write) -> None:
     assert list(config.warnings(loaded)) == []
 
 
+def test_a_line_over_an_interface_of_the_host(write) -> None:
+    line = config.load(write("lines: [{name: a, host: {interface: wwan0, dns: [10.0.0.1]}, carrier: {apn: x, mmsc: 'http://m/'}}]")).lines[
+        0
+    ]
+    assert (line.is_simulated, line.way) == (False, "interface wwan0")
+
+
 def test_no_file_and_an_empty_file_give_one_simulated_line(write) -> None:
     for loaded in (config.load(None), config.load(write("")), config.load(write("lines: []"))):
         assert [line.is_simulated for line in loaded.lines] == [True]
@@ -101,6 +108,10 @@ def test_every_mistake_at_once_in_the_order_of_the_file(write) -> None:
         ("lines: [{name: a, carrier: {password: 'a\"b'}}]", "lines.0.carrier.password", "double quote"),
         ("lines: [{name: a, modem: {transparent: true}}]", "lines.0.modem", "rtscts"),
         ("lines: [{name: a, modem: {dialect: nokia}}]", "lines.0.modem.dialect", "quectel"),
+        ("lines: [{name: a, host: {interface: wwan0}}]", "lines.0.carrier", "is missing"),
+        ("lines: [{name: a, host: {interface: 'a b'}, carrier: {apn: x, mmsc: 'http://m/'}}]", "lines.0.host.interface", "ip link"),
+        ("lines: [{name: a, host: {interface: w, dns: [x]}, carrier: {apn: x, mmsc: 'http://m/'}}]", "lines.0.host.dns", "IP address"),
+        ("lines: [{name: a, modem: {}, host: {interface: w}, carrier: {apn: x, mmsc: 'http://m/'}}]", "lines.0", "not both"),
         ("lines: 3", ":1:1 lines", ""),
         ("_env_file: x", ":1:1 _env_file", "unknown key"),
         ("a: [", ":1:5", ""),

@@ -14,7 +14,7 @@ from mmsproxy.cli.main import app
 def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     found = []
     for name, field in model.model_fields.items():
-        inner = config.LineConfig if name == "lines" else field.annotation
+        inner = config.LineConfig if name == "lines" else config.HostConfig if name == "host" else field.annotation
         step = "lines.N" if name == "lines" else name
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found += keys(inner, f"{prefix}{step}.")

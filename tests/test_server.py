@@ -252,3 +252,21 @@ async def test_a_message_that_waits_does_not_sit_out_the_back_off(house: House, 
     assert (await house.post())[0] == 503
     house.world.modem.replug()
     await house.works("T2")
+
+
+async def test_a_line_over_an_interface_of_this_host(tmp_path: Path) -> None:
+    """The same gateway over the loopback interface: no modem, the MMSC by its address."""
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(World())
+        path = tmp_path / "config.yaml"
+        path.write_text(
+            "mm1: {listen: 127.0.0.1:0}\nweb: {listen: 127.0.0.1:0, token_file: token}\n"
+            "lines: [{name: a, min_interval: 0, host: {interface: lo, source: 127.0.0.1},"
+            f" carrier: {{apn: x, mmsc: 'http://127.0.0.1:{world.mmsc.port}/mms'}}}}]\n"
+        )
+        gateway = Gateway(config.load(path), base=tmp_path)
+        await gateway.start()
+        stack.push_async_callback(gateway.stop)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        await House(world, gateway, http, tmp_path).works("T1")
+        assert world.mmsc.requests[-1].sha256 == hashlib.sha256(pdu(transaction_id="T1")).hexdigest()

@@ -24,5 +24,5 @@ def check(file: Path = Path("config.yaml")) -> None:
     settings = config.load(file)
     for warning in config.warnings(settings):
         print(f"{file}: warning: {warning}", file=sys.stderr)
-    lines = ", ".join(f"{line.name} on {line.modem.port}" for line in settings.lines)
+    lines = ", ".join(f"{line.name} on {line.way}" for line in settings.lines)
     print(f"{file}: good. MM1 door {settings.mm1.listen}, web door {settings.web.listen}, lines: {lines}")

@@ -108,6 +108,8 @@ async def _examine_all(settings: Settings, options: Options, trace: Path | None)
 
 
 async def _examine(settings: Settings, line: LineConfig, options: Options, tap: Tap | None) -> dict[str, Any]:
+    if line.host is not None and options.port is None:
+        raise ConfigError((f"line {line.name} uses the {line.way}: doctor looks at modems; name its AT port with --port",))
     simulated = line.is_simulated and options.port is None
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serve.simulated(settings, line)) if simulated else options.port or line.modem.port

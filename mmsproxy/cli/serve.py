@@ -114,7 +114,7 @@ def banner(settings: Settings, gateway: Gateway, trace: Path | None) -> str:
         f"                   web door (JSON):         {web}",
         f"                   token file:              {token}",
     ]
-    lines += [f"  line {line.name}: {line.modem.port}, MMSC {line.carrier.mmsc}" for line in settings.lines if not line.is_simulated]
+    lines += [f"  line {line.name}: {line.way}, MMSC {line.carrier.mmsc}" for line in settings.lines if not line.is_simulated]
     if simulated:
         lines.append(f"  SIMULATED: {', '.join(simulated)}. A simulated modem and carrier; no message leaves this machine.")
     if trace:
