@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mmsproxy.at.dialect import Ask, Rung
+from mmsproxy.at.dialect import Ask, Rung, Script
+from mmsproxy.at.rules import ok
 from mmsproxy.errors import (
     AtError,
     AtTimeout,
@@ -658,9 +659,7 @@ async def test_the_pin_is_entered_once(peer: Peer, fast: None) -> None:
     assert "4711" not in repr(link) + link.state.reason
 
 
-async def test_no_network_is_told_while_it_is_searched(
-    link: ModemLink, peer: Peer, hasty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_network_is_told_while_it_is_searched(link: ModemLink, peer: Peer, hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 2)
     monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.1)
     for name in (b"CEREG", b"CGREG", b"CREG"):
@@ -787,3 +786,244 @@ async def test_whatever_a_command_gets_the_next_message_succeeds(
         while await tried(link, peer) != "answer":
             await asyncio.sleep(0.02)
     assert peer.body == b"x" * 2000 + b"end"
+
+
+# The recovery ladder.
+
+
+def rungs(facts: list[Fact]) -> list[int]:
+    return [fact.rung for fact in facts if isinstance(fact, LinkRecovering)]
+
+
+async def test_a_silent_modem_that_follows_a_restart_is_back(link: ModemLink, peer: Peer, facts: list[Fact], hasty: None) -> None:
+    def restart() -> None:
+        peer.override.clear()
+        peer.restart()
+
+    peer.override = {b"AT+CFUN=1,1": restart, b"": None}  # type: ignore[dict-item]
+    await link.start()
+    await until(lambda: link.state.status is LinkStatus.BEARER_UP)
+    assert rungs(facts) == [Rung.PROBE, Rung.RESTART]
+    assert not any(isinstance(fact, LineFailed) for fact in facts)
+
+
+@pytest.fixture
+async def resettable(peer: Peer, facts: list[Fact], fast: None, hasty: None) -> AsyncIterator[ModemLink]:
+    bus = Bus()
+    bus.subscribe(facts.append)
+    made = ModemLink("line 1", ModemSettings(str(peer.link), apn="mms.example", reset_command="reset it"), bus=bus)
+    yield made
+    await made.stop()
+
+
+async def test_a_silent_modem_is_reset_by_the_configured_command(
+    resettable: ModemLink, peer: Peer, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, str, str]] = []
+
+    async def run(command: str, *, line: str, port: str) -> str:
+        ran.append((command, line, port))
+        peer.override.clear()
+        return "the reset command failed with status 1"  # said, and tried all the same
+
+    monkeypatch.setattr("mmsproxy.modem.reset_hook.run", run)
+    peer.override[b""] = None
+    await resettable.start()
+    await until(lambda: resettable.state.status is LinkStatus.BEARER_UP)
+    assert ran == [("reset it", "line 1", str(peer.link))]
+    assert rungs(facts) == [Rung.PROBE, Rung.RESTART, Rung.RESET]
+
+
+async def test_after_a_lost_prompt_a_modem_that_can_be_reset_is_reset_and_nothing_is_written(
+    resettable: ModemLink, peer: Peer, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmsproxy.at.sim7600.PROMPT_TIMEOUT", 0.05)
+    stream = await opened(resettable)
+    written: list[bytes] = []
+
+    async def run(command: str, *, line: str, port: str) -> str:
+        written.extend(peer.commands)
+        peer.override.clear()
+        return ""
+
+    monkeypatch.setattr("mmsproxy.modem.reset_hook.run", run)
+    peer.override[b""] = None
+    peer.commands.clear()
+    with pytest.raises(LinkLost, match="no prompt"):
+        await stream.send(b"tiny")
+    await stream.close()
+    await until(lambda: resettable.state.status is LinkStatus.BEARER_UP)
+    assert written == [b"AT+CIPSEND=0,4"]
+    assert rungs(facts) == [Rung.RESET]
+
+
+async def test_no_network_has_the_radio_off_and_on(
+    link: ModemLink, peer: Peer, facts: list[Fact], hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 2)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.01)
+    for name in (b"CEREG?", b"CGREG?", b"CREG?"):
+        peer.override[b"AT+" + name] = b"\r\n+%s: 0,2\r\n\r\nOK\r\n" % name[:-1]
+
+    def radio_on() -> bytes:
+        peer.override.clear()
+        return b"\r\nOK\r\n"
+
+    peer.override[b"AT+CFUN=1"] = radio_on
+    await link.start()
+    await until(lambda: link.state.status is LinkStatus.BEARER_UP)
+    assert rungs(facts) == [Rung.RADIO]
+    assert peer.commands[peer.commands.index(b"AT+CFUN=4") + 1] == b"AT+CFUN=1"
+
+
+async def test_a_bearer_that_does_not_come_up_climbs_a_rung_at_each_look(
+    link: ModemLink, peer: Peer, facts: list[Fact], hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmsproxy.modem.owner.WATCH", 0.02)
+    monkeypatch.setattr("mmsproxy.at.sim7600.HTTP_PAUSE", 0.01)
+    seen: list[LinkStatus] = []
+    peer.override[b"AT+NETOPEN?"] = b"\r\n+NETOPEN: 0\r\n\r\nOK\r\n"
+    peer.override[b"AT+NETOPEN"] = b"\r\nOK\r\n\r\n+NETOPEN: 1\r\n"
+
+    def restart() -> None:
+        seen.append(link.state.status)
+        peer.restart()
+
+    peer.override[b"AT+CRESET"] = restart  # type: ignore[assignment]
+    await link.start()
+    await until(lambda: any(isinstance(fact, LineFailed) for fact in facts))
+    assert [rung for rung in rungs(facts) if rung != Rung.BEARER] == [Rung.RADIO, Rung.RESTART, Rung.GIVE_UP]
+    assert seen == [LinkStatus.ATTACHED]
+    assert link.state.status is LinkStatus.ATTACHED  # SMS go on working
+    assert "check the APN" in link.state.reason
+    await until(lambda: rungs(facts).count(Rung.GIVE_UP) > 1)
+    peer.override.clear()
+    await until(lambda: link.state.status is LinkStatus.BEARER_UP)
+
+
+async def test_a_restart_under_a_send_hints_at_the_supply(link: ModemLink, peer: Peer, facts: list[Fact]) -> None:
+    stream = await opened(link)
+    peer.override[b"PAYLOAD"] = lambda: peer.restart()  # type: ignore[func-returns-value]
+    with pytest.raises(LinkLost, match="supply voltage drops under load; give the modem a supply"):
+        await stream.send(b"request")
+    await stream.close()
+    assert any(isinstance(fact, LineLost) and "supply" in fact.reason for fact in facts)
+    peer.override.clear()
+    await (await opened(link)).close()
+
+
+async def test_a_message_is_told_why_it_waits_too_long(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.modem_link.PATIENCE", 0.1)
+    peer.override[b""] = None
+    await link.start()
+    await until(lambda: "does not answer AT" in link.state.reason)
+    with pytest.raises(LinkError, match="does not answer AT; check its power"):
+        await link.ready()
+
+
+# Watching.
+
+
+async def test_a_network_that_is_lost_and_found_is_noticed_by_its_urcs(
+    link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmsproxy.modem.owner.SOON", 0.02)
+    await link.start()
+    await link.ready()
+    for name in (b"CEREG", b"CGREG", b"CREG"):
+        peer.override[b"AT+%s?" % name] = b"\r\n+%s: 2,2\r\n\r\nOK\r\n" % name
+    peer.say(b"\r\n+CEREG: 2\r\n")
+    await until(lambda: link.state.status is LinkStatus.ATTACHED and "network is lost" in link.state.reason)
+    peer.override.clear()
+    peer.say(b'\r\n+CEREG: 1,"1A2B","01C3D4E5",7\r\n')
+    await until(lambda: link.state.status is LinkStatus.BEARER_UP)
+
+
+async def test_a_change_of_the_cell_is_no_reason_to_ask(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.modem.owner.SOON", 0.01)
+    await link.start()
+    await link.ready()
+    peer.commands.clear()
+    peer.say(b'\r\n+CEREG: 1,"1A2B","01C3D4E6",7\r\n')
+    await asyncio.sleep(0.1)
+    assert peer.commands == []
+
+
+async def test_a_sim_that_is_pulled_is_noticed(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.modem.owner.SOON", 0.02)
+    await link.start()
+    await link.ready()
+    peer.override[b"AT+CPIN?"] = b"\r\n+CME ERROR: 10\r\n"
+    peer.say(b"\r\n+SIMCARD: NOT AVAILABLE\r\n")
+    await until(lambda: link.state.status is LinkStatus.DOWN and "SIM" in link.state.reason)
+    peer.override.clear()
+    await until(lambda: link.state.status is LinkStatus.BEARER_UP)
+
+
+async def test_signal_and_operator_are_kept_up_to_date(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.modem.owner.WATCH", 0.02)
+    await link.start()
+    await link.ready()
+    peer.override[b"AT+CSQ"] = b"\r\n+CSQ: 5,99\r\n\r\nOK\r\n"
+    await until(lambda: link.state.signal_dbm == -103)
+
+
+async def test_a_bearer_of_another_apn_is_warned_of(link: ModemLink, peer: Peer) -> None:
+    peer.override[b"AT+CGCONTRDP"] = b'\r\n+CGCONTRDP: 1,5,"internet.mnc260.mcc310.gprs","10.1.1.1.255.0.0.0"\r\n\r\nOK\r\n'
+    await link.start()
+    await link.ready()
+    assert link.state.status is LinkStatus.BEARER_UP
+    assert link.state.reason == "the network has brought up the APN internet, not mms.example"
+
+
+# Names.
+
+
+async def test_a_name_is_asked_for_once(link: ModemLink, peer: Peer) -> None:
+    for _ in range(3):
+        await (await opened(link)).close()
+    assert peer.commands.count(b'AT+CDNSGIP="mmsc.example"') == 1
+    assert peer.commands.count(b'AT+CIPOPEN=0,"TCP","10.4.5.6",80') == 3
+
+
+async def test_an_address_that_cannot_be_connected_to_is_asked_for_again(link: ModemLink, peer: Peer) -> None:
+    await (await opened(link)).close()
+    peer.override[b"AT+CIPOPEN"] = b"\r\nOK\r\n\r\n+CIPOPEN: 0,1\r\n"
+    with pytest.raises(ConnectError):
+        await link.open("mmsc.example", 80)
+    peer.override.clear()
+    await (await opened(link)).close()
+    assert peer.commands.count(b'AT+CDNSGIP="mmsc.example"') == 2
+
+
+@pytest.mark.parametrize("answer", [b"\r\nERROR\r\n", b"\r\n+CDNSGIP: 0,11\r\n\r\nERROR\r\n", None])
+async def test_a_modem_that_does_not_resolve_connects_to_the_name(
+    link: ModemLink, peer: Peer, answer: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmsproxy.modem_link.RESOLVE_LIMIT", 0.1)
+    peer.override[b"AT+CDNSGIP"] = answer
+    for _ in range(2):
+        await (await opened(link)).close()
+    assert peer.commands.count(b'AT+CDNSGIP="mmsc.example"') == 1
+    assert peer.commands.count(b'AT+CIPOPEN=0,"TCP","mmsc.example",80') == 2
+
+
+async def test_an_address_is_not_asked_for(link: ModemLink, peer: Peer) -> None:
+    await link.start()
+    await link.ready()
+    await (await link.open("10.9.9.9", 80)).close()
+    assert not any(command.startswith(b"AT+CDNSGIP") for command in peer.commands)
+
+
+# Scripts of others.
+
+
+async def test_any_script_can_be_run_between(link: ModemLink, peer: Peer) -> None:
+    def ask() -> Script[bytes]:
+        return (yield Ask(b"AT+CSQ", ok(rb"\+CSQ: .*"))).lines[0]
+
+    with pytest.raises(LinkError):
+        await link.call(ask())
+    stream = await opened(link)
+    assert await link.call(ask(), within=5.0) == b"+CSQ: 20,99"
+    await stream.close()

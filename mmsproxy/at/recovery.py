@@ -22,6 +22,11 @@ def cycle_radio(reason: str) -> Script[None]:
     yield Ask(b"AT+CFUN=1", timeout=RADIO_TIMEOUT)
 
 
+def listen(seconds: float) -> Script[None]:
+    """Nothing may be written to a modem that may take it for payload; one that restarts meanwhile does not any more."""
+    yield Await(Urc.RESTARTED, seconds)
+
+
 def restart(command: bytes, reason: str) -> Script[None]:
     """The dialect's restart command, written whether or not the modem listens. Raises NoAnswer when no word of a restart comes, nor an
     answer: a Telit says nothing when it boots."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from mmsproxy.at import line_rate, recovery, startup, watch
-from mmsproxy.at.dialect import Await, Dialect, Identity, Rung, Script
+from mmsproxy.at.dialect import Dialect, Identity, Rung, Script
 from mmsproxy.at.heard import UrcReceived
 from mmsproxy.at.introduction import introduce
 from mmsproxy.at.rules import Urc
@@ -309,7 +309,7 @@ class Owner:
 
     async def _take(self, step: Step, reason: str) -> None:
         if step.quiet:
-            await (await self._open_channel()).run(_listen(step.quiet))
+            await (await self._open_channel()).run(recovery.listen(step.quiet))
         match step.rung:
             case Rung.RADIO:
                 await (await self._open_channel()).run(recovery.cycle_radio(reason))
@@ -379,8 +379,12 @@ class Owner:
             case Urc.BEARER_LOST:
                 self._standing.enter(LinkStatus.ATTACHED, "the bearer was lost")
                 self._look_soon(0.0)
-            case Urc.REGISTRATION | Urc.SIM_STATE:
+            case Urc.SIM_STATE:
                 self._look_soon(SOON)
+                return
+            case Urc.REGISTRATION:  # said at each change of the cell too
+                if not watch.says_registered(urc.line) or self._standing.state.status < LinkStatus.BEARER_UP:
+                    self._look_soon(SOON)
                 return
         if self.stream is not None and urc.socket in (None, self.stream.number):
             self.stream.heard(urc)
@@ -393,8 +397,3 @@ class Owner:
             return
         self._boot_seen = now
         self._channel.break_(self._channel.restarted(urc.line))
-
-
-def _listen(seconds: float) -> Script[None]:
-    """Nothing may be written to a modem that may take it for payload."""
-    yield Await(Urc.RESTARTED, seconds)

@@ -40,6 +40,10 @@ def test_a_restart_is_written_blindly_and_waited_for() -> None:
     ]
 
 
+def test_a_modem_that_may_wait_for_payload_is_only_listened_to() -> None:
+    assert run(recovery.listen(50.0)) == [Await(Urc.RESTARTED, 50.0)]
+
+
 def test_a_modem_that_does_not_restart() -> None:
     with pytest.raises(NoAnswer, match="nor does it restart; check its power"):
         run(recovery.restart(recovery.RESTART, "silence"), Reply(Outcome.TIMED_OUT), Reply(Outcome.TIMED_OUT))
