@@ -270,3 +270,58 @@ async def test_a_line_over_an_interface_of_this_host(tmp_path: Path) -> None:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         await House(world, gateway, http, tmp_path).works("T1")
         assert world.mmsc.requests[-1].sha256 == hashlib.sha256(pdu(transaction_id="T1")).hexdigest()
+
+
+# The matrix: dialect x fault x phase. What the client is told must agree with what the carrier has (modems.md 5.1).
+ACTIONS: dict[str, Callable[[House], None]] = {
+    "unplugged": lambda house: house.world.modem.unplug(),
+    "restarted": lambda house: house.world.modem.restart(),
+    "bearer lost": lambda house: house.world.modem.drop_bearer(),
+}
+
+
+def arm(house: House, fault: str, place: int) -> None:
+    """The fault comes when `place` payload bytes were offered."""
+    faults = house.world.modem.faults
+    if fault == "peer resets":
+        faults.drop_after(place)
+    elif fault == "send refused":
+        faults.after_payload(place, lambda: faults.send_fail(taken=False))
+    elif fault == "send refused, but taken":
+        faults.after_payload(place, lambda: faults.send_fail(taken=True))
+    else:
+        faults.after_payload(place, lambda: ACTIONS[fault](house))
+
+
+def whole_at_the_carrier(house: House, transaction_id: str) -> int:
+    return sum(1 for request in house.world.mmsc.requests if request.pdu is not None and request.pdu.transaction_id == transaction_id)
+
+
+@pytest.mark.parametrize("place", [1, 5000])
+@pytest.mark.parametrize("fault", [*ACTIONS, "peer resets", "send refused", "send refused, but taken"])
+async def test_a_fault_before_the_last_byte_is_told_as_it_is(house: House, fault: str, place: int) -> None:
+    await house.works("T0")
+    arm(house, fault, place)
+    status, body, _ = await house.post(pdu(20_000, "T1"))
+    assert status in (200, 502, 503), body
+    assert whole_at_the_carrier(house, "T1") == (1 if status == 200 else 0)
+    house.world.modem.replug()
+    await house.works("T2")
+
+
+@pytest.mark.parametrize("fault", ACTIONS)
+async def test_a_fault_while_the_answer_is_due_is_unknown_and_never_sent_again(house: House, fault: str) -> None:
+    await house.works("T0")
+
+    def strike(_request: object) -> Answer | None:
+        house.world.mmsc.hook = None
+        ACTIONS[fault](house)
+        return None
+
+    house.world.mmsc.hook = strike
+    status, body, _ = await house.post(pdu(20_000, "T1"))
+    assert status in (200, 504), body
+    house.world.modem.replug()
+    await house.works("T2")
+    again, _, _ = await house.post(pdu(20_000, "T1"))
+    assert (again, whole_at_the_carrier(house, "T1")) == (status, 1)
