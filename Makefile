@@ -12,6 +12,7 @@ help:
 	@echo 'make check     formatting, lint, types, import walls, tests: what CI runs'
 	@echo 'make bench     measure the link and the codec (tables; --json by the tools themselves)'
 	@echo 'make fuzz      long fuzz run of the codec (FUZZ_SECONDS=3600)'
+	@echo 'make soak      long runs: unplugged at every single byte offset'
 	@echo 'make clean     remove what the other targets made'
 
 run: .venv/.run
@@ -19,7 +20,7 @@ run: .venv/.run
 
 test: .venv/.test
 	@tools/setup packages
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 check: .venv/.test lint types walls test
 
@@ -43,6 +44,9 @@ bench: .venv/.test
 
 fuzz: .venv/.test
 	$(BIN)/python tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),600)
+
+soak: .venv/.test
+	MMSPROXY_SOAK=1 $(BIN)/python -m pytest tests/test_unplug_offsets.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist data
