@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from mmsproxy.at.dialect import Dialect, Escape, Pause, Raw, Script
 from mmsproxy.at.heard import UrcReceived
-from mmsproxy.at.line_rate import GUARD
+from mmsproxy.at.line_rate import ESCAPE_TIMEOUT, GUARD
 from mmsproxy.at.startup import answers
 from mmsproxy.errors import AtTimeout, LinkError, ModemSilent, PeerReset
 from mmsproxy.link import Ledger
@@ -164,7 +164,7 @@ class TransparentStream:
             yield Pause(HANGUP_SILENCE)
         self._hung_up = self._hung_up or self._tail in HANGUPS
         self._stop_timer()
-        reply = yield Escape(None if self._hung_up else GUARD)
+        reply = yield Escape(None if self._hung_up else GUARD, ESCAPE_TIMEOUT)
         if not reply.ok and not (yield from answers()):
             raise ModemSilent("the modem does not leave its transparent mode")
         try:

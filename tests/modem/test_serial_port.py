@@ -208,3 +208,45 @@ async def test_a_port_that_vanishes_while_it_is_opened(tmp_path: Path, monkeypat
         await SerialPort.open(path, 115200, lambda data: None, lambda error: None)
     os.close(slave)
     os.close(master)
+
+
+async def test_the_rate_of_an_open_port_can_be_changed(line: Line) -> None:
+    port = await line.open(9600)
+    assert port.baud == 9600
+    await port.set_baud(115200)
+    assert (port.baud, termios.tcgetattr(line.slave)[4]) == (115200, termios.B115200)
+    with pytest.raises(PortError, match=r"cannot be set to -5 baud"):
+        await port.set_baud(-5)
+    assert port.baud == 115200
+    await port.close()
+    await port.set_baud(9600)  # nobody's business any more
+
+
+async def test_flow_control_is_set_where_it_is_asked_for(line: Line) -> None:
+    for rtscts in (True, False):
+        port = await SerialPort.open(line.name, 115200, line.data, line.gone, rtscts=rtscts)
+        assert bool(termios.tcgetattr(line.slave)[2] & termios.CRTSCTS) is rtscts
+        await port.close()
+
+
+def test_whose_rate_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = tmp_path / "devices"
+    for name, usb in (("ttyUSB0", "10c4:ea60"), ("ttyUSB1", "1e0e:9001"), ("ttyACM0", "1546:1102")):
+        interface = devices / name / "1-1:1.2"
+        interface.mkdir(parents=True)
+        vendor, product = usb.split(":")
+        (devices / name / "idVendor").write_text(vendor + "\n")
+        (devices / name / "idProduct").write_text(product + "\n")
+        (tmp_path / "tty" / name).mkdir(parents=True)
+        (tmp_path / "tty" / name / "device").symlink_to(interface)
+    monkeypatch.setattr(serial_port, "USB_TTY", tmp_path / "tty")
+    assert serial_port.rates_of("/dev/ttyUSB0") == (True, True)  # a bridge
+    assert serial_port.rates_of("/dev/ttyUSB1") == (False, False)  # a modem that is USB itself
+    assert serial_port.rates_of("/dev/ttyACM0") == (False, False)
+    assert serial_port.rates_of("/dev/ttyS0") == (True, True)  # a board's own
+    assert serial_port.rates_of("/dev/pts/7") == (False, True)  # anything
+
+
+def test_the_latency_timer_is_the_adapters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(serial_port, "USB_SERIAL", tmp_path)
+    assert serial_port._latency_timer("/dev/ttyUSB3") == tmp_path / "ttyUSB3" / "latency_timer"
