@@ -23,7 +23,7 @@ from mmsproxy.host import race
 from mmsproxy.host.dns import Resolver
 from mmsproxy.host.interface import HostSettings, Interface
 from mmsproxy.host.netlink import Monitor, Snapshot
-from mmsproxy.host.stream import HostStream
+from mmsproxy.host.stream import HostStream, words
 from mmsproxy.link import LinkState, LinkStatus, Stream, Tap
 
 _log = logging.getLogger(__name__)
@@ -140,8 +140,8 @@ class HostLink:
     def _refused(self, address: Address, port: int, error: OSError) -> MmsproxyError:
         if error.errno in (errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL):
             name = self._interface.name
-            return BearerError(f"{name} has no route to {address}: {error.strerror}", cure=f"see `ip route show table all dev {name}`")
-        return ConnectError(f"{address} port {port}: {error.strerror or error}")
+            return BearerError(f"{name} has no route to {address}: {words(error)}", cure=f"see `ip route show table all dev {name}`")
+        return ConnectError(f"{address} port {port}: {words(error)}")
 
     def _not_connected(self, host: str, port: int, addresses: Sequence[Address], faults: Sequence[MmsproxyError]) -> MmsproxyError:
         """When it is the way each time, the carrier is not to blame."""

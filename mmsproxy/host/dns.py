@@ -10,6 +10,7 @@ It knows no interface: it is given sockets that are bound already.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
@@ -100,7 +101,7 @@ class Resolver:
             del self._cache[next(iter(self._cache))]
         self._cache[key] = known
 
-    async def _ask_for_all(self, name: str, families: Sequence[int]) -> list[asyncio.Future[Answer]]:
+    async def _ask_for_all(self, name: str, families: Sequence[int]) -> Sequence[asyncio.Future[Answer]]:
         """One future for each family; cancelled where it took much longer than the other, which has addresses."""
         wanted = [asyncio.ensure_future(self._ask_until_address(name, _TYPES[family])) for family in families]
         running = set(wanted)
@@ -152,9 +153,12 @@ class Resolver:
                     answer = await self._over_tcp(server, query)
         except TimeoutError:
             raise ServerFailed(f"{server} did not answer") from None
-        except (OSError, ValueError, EOFError) as error:
+        except OSError as error:
             useless.add(server)
-            raise ServerFailed(f"{server}: {getattr(error, 'strerror', None) or error or 'its answer was cut'}") from error
+            raise ServerFailed(f"{server}: {os.strerror(error.errno) if error.errno else error}") from error
+        except (ValueError, EOFError) as error:
+            useless.add(server)
+            raise ServerFailed(f"{server}: {error or 'its answer was cut'}") from error
         if answer.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
             useless.add(server)
         return _checked(answer, server, name)

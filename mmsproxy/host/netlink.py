@@ -93,7 +93,8 @@ class Monitor:
 
     def __init__(self) -> None:
         """Raises OSError."""
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket = _open()
+        self._socket.setblocking(False)
         try:
             self._socket.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
         except OSError:
@@ -122,7 +123,7 @@ class _Asker:
     """One socket for a few questions."""
 
     def __enter__(self) -> _Asker:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket = _open()
         self._socket.settimeout(ANSWER_LIMIT)
         self._sequence = 0
         return self
@@ -151,6 +152,14 @@ class _Asker:
                     if not dump:
                         return
         raise OSError(errno.EMSGSIZE, "an answer without end")
+
+
+def _open() -> socket.socket:
+    """Raises OSError, also where there is no netlink at all."""
+    family = getattr(socket, "AF_NETLINK", None)
+    if family is None:
+        raise OSError(errno.EAFNOSUPPORT, "netlink is Linux's own")
+    return socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, getattr(socket, "NETLINK_ROUTE", 0))
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:

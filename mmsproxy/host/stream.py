@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import os
 import socket
 import struct
 import termios
@@ -193,12 +194,17 @@ class HostStream:
 def fault_of(error: OSError) -> MmsproxyError:
     """What a socket says, in our words."""
     if isinstance(error, ConnectionError):
-        return PeerReset(f"the far end closed the connection: {error.strerror}")
+        return PeerReset(f"the far end closed the connection: {words(error)}")
     if error.errno == errno.ETIMEDOUT:
         return AnswerTimeout("the far end's TCP does not answer any more")
     if error.errno in _BEARER:
-        return BearerError(f"the way to the far end was lost: {error.strerror}")
-    return LinkError(f"the connection failed: {error.strerror or error}")
+        return BearerError(f"the way to the far end was lost: {words(error)}")
+    return LinkError(f"the connection failed: {words(error)}")
+
+
+def words(error: OSError) -> str:
+    """The system's own; asyncio has others for a connection that failed."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _again(error: MmsproxyError) -> MmsproxyError:

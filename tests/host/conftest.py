@@ -78,6 +78,18 @@ class NameServer:
     _tcp: Any = None
 
     async def start(self) -> NameServer:
+        """At `port`; 0: at any that is free for both."""
+        while True:
+            try:
+                await self._listen()
+            except OSError:
+                self._udp.close()
+                if self.port:
+                    raise
+            else:
+                return self
+
+    async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         server = self
 
@@ -90,10 +102,10 @@ class NameServer:
                     self.transport.sendto(message, sender)
 
         self._udp, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=(self.address, self.port))
-        self.port = self._udp.get_extra_info("sockname")[1]
+        port = self._udp.get_extra_info("sockname")[1]
         if self.has_tcp:
-            self._tcp = await asyncio.start_server(self._serve, self.address, self.port)
-        return self
+            self._tcp = await asyncio.start_server(self._serve, self.address, port)
+        self.port = port
 
     def answers(self, query: bytes, *, is_tcp: bool, sender: int) -> list[bytes]:
         self.seen.append((*asked(query), "tcp" if is_tcp else "udp", sender))

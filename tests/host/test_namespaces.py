@@ -34,6 +34,11 @@ LARGE = HEAD + bytes(range(256)) * 4096
 CONF = confirmation(0x81, b"T1", 0x80, message_id=b"m-1@mmsc", text=b"as the carrier wrote it \xe2\x82\xac")
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.carrier.line.RETRY_PAUSES", (0.01, 0.02))
+
+
 @asynccontextmanager
 async def line(mmsc: str = "http://mmsc/mms/wapenc", **settings: Any) -> AsyncIterator[SimpleNamespace]:
     """A line over wwan0, in the loop of the place it is used in."""
