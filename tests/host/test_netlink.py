@@ -89,6 +89,56 @@ def test_refusals_are_errors_of_the_system(monkeypatch: pytest.MonkeyPatch) -> N
         route_leaves_by(ip_address("198.18.0.1"), ip_address("127.0.0.1"))
 
 
+@pytest.mark.parametrize(("code", "is_raised"), [(errno.ENOBUFS, False), (errno.EBADF, True)])
+def test_news_that_were_dropped_are_news(code: int, is_raised: bool) -> None:
+    monitor = Monitor()
+    real, calls = monitor._socket, list[int]()
+
+    class Full:
+        def recv(self, size: int) -> bytes:
+            calls.append(size)
+            raise OSError(code, "no buffer space") if len(calls) == 1 else BlockingIOError
+
+    monitor._socket = Full()  # type: ignore[assignment]
+    try:
+        if is_raised:
+            with pytest.raises(OSError, match="no buffer space"):
+                monitor.drain()
+        else:
+            monitor.drain()
+            assert len(calls) == 2
+    finally:
+        real.close()
+
+
+def test_words_of_others_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may send to the socket, and an answer to an earlier question may come late."""
+    link = struct.pack("=BxHiII", 0, 0, 1, netlink.IFF_UP, 0)
+    queue = [
+        (message(16, link), (4711, 0)),
+        (message(16, link, sequence=9), (0, 0)),
+        (message(16, link), (0, 0)),
+        (message(3, b"", 2), (0, 0)),
+    ]
+
+    class Kernel:
+        def settimeout(self, _: float) -> None:
+            return
+
+        def sendto(self, *_: object) -> None:
+            return
+
+        def recvfrom(self, _: int) -> tuple[bytes, tuple[int, int]]:
+            return queue.pop(0)
+
+        def close(self) -> None:
+            return
+
+    monkeypatch.setattr(netlink, "_open", Kernel)
+    assert look("lo") == Snapshot("lo", socket.if_nametoindex("lo"), True, False, ())
+    assert not queue
+
+
 @pytest.mark.needs_root
 def test_flags_addresses_and_routes(network: Any) -> None:
     async def scenario() -> None:
