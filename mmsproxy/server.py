@@ -46,6 +46,7 @@ class Gateway:
         taps: Mapping[str, Tap] | None = None,
     ) -> None:
         self._settings = settings
+        self._base = base
         self._ports = ports or {}
         self._taps = taps or {}
         self._stack = AsyncExitStack()
@@ -80,7 +81,8 @@ class Gateway:
             line = line.model_copy(update={"min_interval": 0.0})
         tap = self._taps.get(line.name)
         if line.host is not None:
-            host = HostSettings(line.host.interface, line.host.dns, line.host.resolv_conf, line.host.source)
+            servers = str(self._base / line.host.resolv_conf) if line.host.resolv_conf else None
+            host = HostSettings(line.host.interface, line.host.dns, servers, line.host.source)
             return Line(line, HostLink(line.name, host, bus=self.bus, tap=tap), bus=self.bus, tap=tap)
         return Line(line, ModemLink(line.name, modem_settings(line, port), bus=self.bus, tap=tap), bus=self.bus, tap=tap)
 

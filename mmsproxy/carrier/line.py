@@ -79,7 +79,7 @@ class Line:
             self._upstream,
             partial(_connector, link, self._gate),
             limits=limits,
-            byte_rate=settings.modem.baud / BITS_PER_OCTET,
+            byte_rate=settings.modem.baud / BITS_PER_OCTET if settings.host is None else 0,
             tap=tap,
         )
         self._waiting: deque[_Job] = deque()
