@@ -80,6 +80,11 @@ class Dialect(ABC):
 
     # for the modem
 
+    @property
+    def is_online(self) -> bool:
+        """Whether the line carries a connection's data (transparent mode): unasked lines are then not said (modems.md 3.5)."""
+        return False
+
     @abstractmethod
     def bearer_lost(self) -> None:
         """The network has taken the bearer away."""

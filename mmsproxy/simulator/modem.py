@@ -182,7 +182,7 @@ class SimulatedModem:
         self._power_on()
         silent = AUTOBAUD_SILENT if not (self._uart.fixed_baud or self.dialect.FIXED_BAUD) else ()
         for line in self.dialect.BANNERS:
-            if line not in silent and (line != "+CPIN: READY" or not self.dialect.radio.pin_wanted):
+            if line not in silent and not self.dialect.is_online and (line != "+CPIN: READY" or not self.dialect.radio.pin_wanted):
                 self.dialect.t.line(line)
                 await self._clock.sleep(BANNER_GAP_S)
 

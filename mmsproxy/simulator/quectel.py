@@ -79,6 +79,10 @@ class Quectel(NumberedSockets):
     def context_kinds(self) -> tuple[str, ...]:
         return ("IP", "IPV6", "IPV4V6", "PPP")
 
+    @property
+    def is_online(self) -> bool:
+        return self._streaming is not None
+
     # the bearer
 
     def bearer_lost(self) -> None:

@@ -25,6 +25,10 @@ class SimcomSockets(NumberedSockets):
         self.pull = False
         self.online: Slot | None = None  # the transparent mode: this slot owns the line
 
+    @property
+    def is_online(self) -> bool:
+        return self.online is not None
+
     # hooks of the dialects
 
     @abstractmethod
