@@ -173,14 +173,17 @@ class OriginScript:
 
     def __init__(self, port: Path) -> None:
         self.port = serial.Serial(str(port), LINE_RATE, timeout=30)
+        self.heard = b""
 
     def until(self, *endings: bytes) -> bytes:
-        got = b""
-        while not any(ending in got for ending in endings):
+        """All up to and with the first of `endings`; what follows is kept for the next call."""
+        while not any(ending in self.heard for ending in endings):
             piece = self.port.read(max(1, self.port.in_waiting))
-            if not piece or b"ERROR" in got + piece:
-                raise SystemExit(f"bench: the origin script failed: {got + piece!r}")
-            got += piece
+            if not piece or b"ERROR" in self.heard + piece:
+                raise SystemExit(f"bench: the origin script failed: {self.heard + piece!r}")
+            self.heard += piece
+        end = min(self.heard.index(ending) + len(ending) for ending in endings if ending in self.heard)
+        got, self.heard = self.heard[:end], self.heard[end:]
         return got
 
     def ask(self, command: str, *endings: bytes) -> bytes:
