@@ -510,8 +510,7 @@ async def test_a_missed_prompt_at_the_end_restarts_the_modem_and_completes_nothi
 ) -> None:
     monkeypatch.setattr("mmsproxy.at.sim7600.PROMPT_TIMEOUT", 0.05)
     stream = await opened(link)
-    peer.override[b"AT+CIPSEND"] = None
-    peer.override[b"AT+CRESET"] = lambda: peer.restart()  # type: ignore[func-returns-value]
+    peer.override = {b"AT+CRESET": lambda: peer.restart(), b"AT": None}  # type: ignore[dict-item, func-returns-value]
     with pytest.raises(LinkLost, match="no prompt"):
         await stream.send(b"a" * 700)
     assert stream.ledger.offered == 0
@@ -912,8 +911,9 @@ async def test_a_restart_under_a_send_hints_at_the_supply(link: ModemLink, peer:
     await (await opened(link)).close()
 
 
-async def test_a_message_is_told_why_it_waits_too_long(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_message_is_told_why_it_waits_too_long(link: ModemLink, peer: Peer, hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmsproxy.modem_link.PATIENCE", 0.1)
+    monkeypatch.setattr("mmsproxy.at.recovery.RESTART_TIMEOUT", 30.0)
     peer.override[b""] = None
     await link.start()
     await until(lambda: "does not answer AT" in link.state.reason)

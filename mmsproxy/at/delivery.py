@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from mmsproxy.at.dialect import Await, Climb, Dialect, Pause, Raw, Rung, Script, Sent, Socket, Verdict, printable
 from mmsproxy.at.rules import Urc
+from mmsproxy.at.startup import answers
 from mmsproxy.errors import AtError, AtTimeout, LinkError, LinkLost, PeerReset
 
 POLL = 0.05  # seconds between two looks at a full window
@@ -19,6 +20,8 @@ DRAIN_POLLS = (0.05, 0.1, 0.25)  # seconds between two looks at a buffer that mu
 DRAIN_PATIENCE = 15.0  # seconds until it is (modems.md 1.5)
 QUIET = 50.0  # seconds after which a modem that waits for payload has given up, or the far end has
 RESTART_TIMEOUT = 30.0  # seconds to the first word of a restarted modem (modems.md 5.3, rung 5)
+_PROBE = b"AT\r"
+_PROBES = _PROBE * 4  # three (modems.md 5.3, rung 1), and one whose OK the send may take for its own
 _CURE = "if the line stays down, power-cycle the modem"
 
 
@@ -126,12 +129,15 @@ def _until_room(dialect: Dialect, socket: Socket, size: int, looks: int) -> Scri
 
 def _missed_prompt(dialect: Dialect, size: int, *, more: bool) -> Script[int]:
     """NULs fill a chunk in the middle: the request stays incomplete. They must not fill the last one: that would complete it, and a
-    corrupt message would be on its way."""
+    corrupt message would be on its way. So what is written then is shorter than the chunk, whatever the modem takes it for."""
     if more:
         yield Climb(Rung.CLOSE, "no prompt to a send in the middle of a message")
         yield Raw(bytes(size))
         raise AtTimeout("the modem gave no prompt to a send; the connection is dropped")
     restart = dialect.restart + b"\r"
+    if len(restart) + len(_PROBES) < size and (yield from answers(len(_PROBES) // len(_PROBE))):
+        yield Climb(Rung.CLOSE, "no prompt to the last bytes of a message")  # nor does it wait for them: the command was lost
+        raise AtTimeout("the modem gave no prompt to a send; the connection is dropped")
     if len(restart) < size:
         yield Climb(Rung.RESTART, "no prompt to the last bytes of a message")
         yield Raw(restart)

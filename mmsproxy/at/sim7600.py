@@ -105,7 +105,8 @@ def _modes(mode: int) -> Script[None]:
     if not (yield from try_joined((b"+CIPMODE=%d" % mode, b"+CIPSENDMODE=0", b"+CIPRXGET=%d" % (1 - mode)))):
         what = "the transparent mode" if mode else "command, buffered-send or pull mode"
         raise BearerError(f"the modem refused {what}", cure="update its firmware, or name another dialect")
-    yield from try_joined((b"+CIPCCFG=10,0,0,0,1,0,75000", b"+CIPTIMEOUT=75000,15000,15000"))  # details: a refusal costs nothing
+    # Errors as words, +RECEIVE in front of what is pushed, 75 s to connect.
+    yield from try_joined((b"+CIPCCFG=10,0,0,1,1,0,75000", b"+CIPTIMEOUT=75000,15000,15000"))  # details: a refusal costs nothing
 
 
 def bearer_check() -> Script[bool]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from mmsproxy.at.dialect import Ask, Counters, Received, Resolved, Script, failure, ints, must, printable
-from mmsproxy.at.rules import DataHeader, Takes, Urc, ok, ok_and, urc
+from mmsproxy.at.dialect import Ask, Counters, Received, Resolved, Script, failure, ints, must, patient, printable
+from mmsproxy.at.rules import ERROR_LINE, DataHeader, Takes, Urc, ok, ok_and, urc
 from mmsproxy.at.strings import quoted_host
 from mmsproxy.errors import AtError, ConnectError
 
@@ -36,13 +36,26 @@ def counters(socket: int) -> Script[Counters]:
 
 
 def read(socket: int, limit: int) -> Script[Received]:
-    """`+CIPRXGET: 2,n,got,left` and `got` raw bytes. The manual calls the two numbers "requested, confirmed"; they are got and left."""
+    """`+CIPRXGET: 2,n,got,left` and `got` raw bytes. The manual calls the two numbers "requested, confirmed"; they are got and left. A
+    SIM7600 answers an error where there is nothing to read."""
     header = re.compile(rb"\+CIPRXGET: ?2,%d,(?P<len>\d{1,6}),(\d{1,6})\r?\n" % socket)
-    reply = yield from must(Ask(b"AT+CIPRXGET=2,%d,%d" % (socket, limit), ok(data=DataHeader(header, limit))))
+    request = Ask(b"AT+CIPRXGET=2,%d,%d" % (socket, limit), ok(rb"\+IP ERROR: .*", data=DataHeader(header, limit)))
+    reply = yield from patient(request)
+    if ERROR_LINE.fullmatch(reply.last) and (b"+IP ERROR: No data" in reply.lines or (yield from _waiting(socket)) == 0):
+        return Received(b"", 0)
+    if not reply.ok:
+        raise failure(request, reply)
     numbers = ints(reply.header.partition(b":")[2])
     if len(numbers) < 4:
         raise AtError("the modem announced no data to a read")
     return Received(reply.data, numbers[3])
+
+
+def _waiting(socket: int) -> Script[int | None]:
+    """How many bytes wait to be read; None where the modem does not say."""
+    reply = yield Ask(b"AT+CIPRXGET=4,%d" % socket, ok(rb"\+CIPRXGET: ?4,%d,\d+" % socket))
+    numbers = ints(reply.line(b"+CIPRXGET:") or b"") if reply.ok else []
+    return numbers[2] if len(numbers) > 2 else None
 
 
 def resolve(host: str, options: bytes = b"", timeout: float = RESOLVE_TIMEOUT) -> Script[Resolved]:

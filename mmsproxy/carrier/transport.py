@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 HIGH_WATER = 4096  # bytes not yet handed to the link at which the protocol above is asked to pause
 SETTLE_LIMIT = 45.0  # seconds a send under way may take to end after the close: longer than a missed prompt and the restart behind it
 IDLE_LIMIT = 10.0  # seconds to the end of closing when the link was stopped; closing a socket is bounded by 10 s (modems.md 5.3)
-DRAIN_LIMIT = 5.0  # seconds to read what the far end had sent before a send failed
+DRAIN_LIMIT = 5.0  # seconds to read what the far end had sent before it stopped a send
+FAULT_DRAIN_LIMIT = 0.5  # the same where it was the link that failed: then nothing is to be expected
 
 LINK_FAULTS = (LinkError, CarrierError)
 
@@ -271,7 +272,8 @@ class ModemTransport(asyncio.Transport):
         self.send_error = error
         self._buffer.clear()
         if not self._closing:
-            self._drain_timer = self._loop.call_later(DRAIN_LIMIT, self._lost, error)
+            limit = DRAIN_LIMIT if isinstance(error, CarrierError) else FAULT_DRAIN_LIMIT
+            self._drain_timer = self._loop.call_later(limit, self._lost, error)
 
     async def _receive(self) -> None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from mmsproxy.at import line_rate, recovery, startup, watch
 from mmsproxy.at.dialect import Dialect, Identity, Rung, Script
@@ -26,6 +26,7 @@ from mmsproxy.modem.port_finder import OpenPort, open_port
 from mmsproxy.modem.recovery import BearerLadder, Ladder, Step
 from mmsproxy.modem.settings import ModemSettings
 from mmsproxy.modem.standing import Standing
+from mmsproxy.modem.stream import OwnedStream
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,19 +35,6 @@ WATCH = 30.0  # seconds between two looks at SIM, network, bearer and signal (mo
 SOON = 2.0  # seconds from a hint, or a job, to such a look: hints come in bursts, jobs in groups
 BEARER_LIMIT = 30.0  # seconds to bring a bearer up, once down and up included (modems.md 5.3, rung 3)
 BOOT_TAIL = 60.0  # seconds in which a booted modem may still say its last words ("PB DONE")
-
-
-class OwnedStream(Protocol):
-    """The one connection, as the owner knows it."""
-
-    def heard(self, urc: UrcReceived) -> None: ...
-
-    def received(self, data: bytes) -> None: ...
-
-    def fail(self, error: LinkError) -> None: ...
-
-    @property
-    def number(self) -> int: ...
 
 
 class Owner:
@@ -151,7 +139,7 @@ class Owner:
             heard=self._heard,
             told=self._standing.tell,
             broke=self._jobs.wake,
-            climbed=self._standing.climbing,
+            climbed=self._climbed,
             data=self._data,
             tap=self._tap,
         )
@@ -388,6 +376,11 @@ class Owner:
                 return
         if self.stream is not None and urc.socket in (None, self.stream.number):
             self.stream.heard(urc)
+
+    def _climbed(self, rung: Rung, reason: str) -> None:
+        self._standing.climbing(rung, reason)
+        if rung is Rung.RESTART:
+            self._boot_seen = float("-inf")  # some say nothing else but their last words when they restart
 
     def _boot_word(self, urc: UrcReceived) -> None:
         """A restarted modem has forgotten everything. Its last words come late, so they count only if no boot was seen shortly before."""

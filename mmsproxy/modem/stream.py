@@ -32,6 +32,19 @@ class Call(Protocol):
     async def __call__(self, script: Script[T], offered: Callable[[int], None] | None = None) -> T: ...
 
 
+class OwnedStream(Protocol):
+    """The one connection, as the owner knows it."""
+
+    def heard(self, urc: UrcReceived) -> None: ...
+
+    def received(self, data: bytes) -> None: ...
+
+    def fail(self, error: LinkError) -> None: ...
+
+    @property
+    def number(self) -> int: ...
+
+
 class ModemStream:
     """`link.Stream` over one socket of a modem. `released` is called once when the socket is free again."""
 

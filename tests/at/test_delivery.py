@@ -75,6 +75,22 @@ def test_a_chunk_that_a_restart_command_would_complete_is_left_alone(size: int) 
     assert not any(isinstance(request, Raw) for request in asked)
 
 
+def test_a_modem_that_answers_at_has_not_waited_for_the_last_bytes() -> None:
+    result, asked = run(deliver(dialect(Sent(Verdict.NO_PROMPT)), Socket(0, Ledger()), bytes(200), more=False))
+    assert isinstance(result, AtTimeout)
+    assert Ask(b"AT", timeout=0.3, probe=True) in asked
+    assert not any(isinstance(request, Raw) for request in asked)
+
+
+@pytest.mark.parametrize("size", [*range(1, 60), 1460])
+def test_whatever_is_written_after_a_missed_prompt_is_less_than_the_last_chunk(size: int) -> None:
+    result, asked = run(deliver(dialect(Sent(Verdict.NO_PROMPT)), Socket(0, Ledger()), bytes(size), more=False), Reply(Outcome.TIMED_OUT))
+    assert isinstance(result, PromptLost)
+    written = [len(request.data) for request in asked if isinstance(request, Raw)]
+    written += [len(request.text) + 1 for request in asked if isinstance(request, Ask) and request.probe]
+    assert sum(written) < size
+
+
 def test_what_is_written_after_a_missed_prompt_never_completes_the_last_chunk() -> None:
     silence = Reply(Outcome.TIMED_OUT)
     result, asked = run(deliver(dialect(Sent(Verdict.NO_PROMPT)), Socket(0, Ledger()), bytes(20), more=False), silence)

@@ -133,6 +133,16 @@ def test_read(replay: Replayer) -> None:
     assert replay("sim7600_read_empty", lambda: SIM7600.read(0, 1500), SIM7600.urcs) == Received(b"", 0)
 
 
+@pytest.mark.parametrize("name", ["sim7600_read_nothing", "sim7600_read_nothing_in_numbers"])
+def test_an_error_where_there_is_nothing_to_read_is_no_fault(replay: Replayer, name: str) -> None:
+    assert replay(name, lambda: SIM7600.read(0, 1500), SIM7600.urcs) == Received(b"", 0)
+
+
+def test_an_error_of_a_socket_that_is_gone_is_one(replay: Replayer) -> None:
+    kind, _ = replay("sim7600_read_gone", lambda: SIM7600.read(0, 1500), SIM7600.urcs)
+    assert kind is AtError
+
+
 def test_read_of_more_than_was_asked_for_fails(replay: Replayer) -> None:
     kind, text = replay("sim7600_read_too_much", lambda: SIM7600.read(0, 1500), SIM7600.urcs)
     assert kind is AtError
