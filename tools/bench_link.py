@@ -15,6 +15,8 @@ memory    resident memory of the gateway idle, and the most it takes more while 
 start     from the start of `serve` to its first answer, with the built-in simulator
 goodput   300 KB through the link of each dialect, 115200 baud, prompt 5 ms, acceptance 10 ms: % of the line, and of the ceiling, which
           is the best that any driver can reach that waits for prompt and result (its own turn taken as zero)
+raised    300 KB with the line raised to 460800 for the session
+transparent  300 KB through the opt-in transparent mode
 native    1 MB through the link without pacing, as on a USB-native modem: rate and CPU time
 recovery  a message after an unplug and replug; and how long a modem that stops answering keeps the line waiting
 """
@@ -51,7 +53,9 @@ LINE_RATE, RTT, ACTIVATION = 115200, 0.1, 4.0
 DIALECTS = ("sim7600", "sim800")
 WARM_DIALECTS = ("sim7600", "sim800", "quectel")
 PROMPT_DELAY, ACCEPT_DELAY = 0.005, 0.010  # of the simulated modem, for the goodput
+DELAYS = ("--prompt-delay", str(PROMPT_DELAY), "--accept-delay", str(ACCEPT_DELAY))
 GOODPUT_OCTETS = 307_500  # 300 KB and the HTTP head
+RAISED = 460_800
 TEXT_OCTETS = 6 * 1024
 LARGE_OCTETS = 1_000_000
 
@@ -331,18 +335,22 @@ MODES = {
 }
 
 
+SWALLOWED: list[int] = []  # octets that the far end has, piece by piece
+
+
 @contextlib.contextmanager
 def sink() -> Iterator[int]:
-    """A TCP server that swallows everything; yields its port."""
+    """A TCP server that swallows everything and counts it in SWALLOWED; yields its port."""
     server = socket.create_server(("127.0.0.1", 0))
+    SWALLOWED.clear()
 
     def swallow() -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = server.accept()
                 with connection, contextlib.suppress(OSError):
-                    while connection.recv(65536):
-                        pass
+                    while data := connection.recv(65536):
+                        SWALLOWED.append(len(data))
 
     threading.Thread(target=swallow, daemon=True).start()
     try:
@@ -351,15 +359,18 @@ def sink() -> Iterator[int]:
         server.close()
 
 
-async def pour(port: Path, octets: int) -> tuple[float, float]:
-    """Seconds and CPU seconds that the link takes for `octets`, from the first send command to the last result."""
-    link = ModemLink("bench", ModemSettings(str(port), LINE_RATE, apn="bench"), bus=Bus())
+async def pour(port: Path, octets: int, **settings: Any) -> tuple[float, float]:
+    """Seconds and CPU seconds that the link takes for `octets`, from the first send command to the last result; in the transparent mode,
+    which has no result, until the far end has them all."""
+    link = ModemLink("bench", ModemSettings(str(port), LINE_RATE, apn="bench", **settings), bus=Bus())
     await link.start()
     await link.ready()
     stream = await link.open("sink.bench", 80)
     body = bytes(range(256)) * (octets // 256 + 1)
     started, cpu = time.perf_counter(), time.process_time()
     await stream.send(body[:octets])
+    while settings.get("transparent") and sum(SWALLOWED) < octets:
+        await asyncio.sleep(0.005)
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     await stream.close()
     await link.stop()
@@ -377,13 +388,25 @@ def modem_before_a_sink(folder: Path, dialect: str, *more: str) -> Iterator[Path
 
 
 def bench_goodput(folder: Path) -> Iterator[Row]:
-    delays = ("--prompt-delay", str(PROMPT_DELAY), "--accept-delay", str(ACCEPT_DELAY))
     for dialect, mode in MODES.items():
-        with modem_before_a_sink(folder, dialect, *PACED[:4], "--activation", "0", *delays) as port:
+        with modem_before_a_sink(folder, dialect, *PACED[:4], "--activation", "0", *DELAYS) as port:
             seconds, _ = asyncio.run(pour(port, GOODPUT_OCTETS))
         line, best = GOODPUT_OCTETS * 10 / LINE_RATE, mode.ceiling(GOODPUT_OCTETS)
         more = {"seconds": seconds, "%_of_line": 100 * line / seconds, "ceiling_%_of_line": 100 * line / best}
         yield Row(f"300 KB, {dialect}, of its ceiling", 100 * best / seconds, "%", mode.target, more)
+
+
+def bench_raised(folder: Path) -> Iterator[Row]:
+    with modem_before_a_sink(folder, "sim800", *PACED[:4], "--activation", "0", *DELAYS) as port:
+        seconds, _ = asyncio.run(pour(port, GOODPUT_OCTETS, max_baud=RAISED))
+    yield Row(f"300 KB, sim800, line raised to {RAISED}", seconds, "s", "<= 12")
+
+
+def bench_transparent(folder: Path) -> Iterator[Row]:
+    for dialect in ("sim800", "sim7600", "quectel"):
+        with modem_before_a_sink(folder, dialect, *PACED[:4], "--activation", "0", *DELAYS) as port:
+            seconds, _ = asyncio.run(pour(port, GOODPUT_OCTETS, transparent=True, flow_control="rtscts"))
+        yield Row(f"300 KB, {dialect}, transparent", 100 * GOODPUT_OCTETS * 10 / LINE_RATE / seconds, "%", ">= 97 % of the line")
 
 
 def bench_native(folder: Path) -> Iterator[Row]:
@@ -441,6 +464,8 @@ BENCHES = {
     "memory": bench_memory,
     "start": bench_start,
     "goodput": bench_goodput,
+    "raised": bench_raised,
+    "transparent": bench_transparent,
     "native": bench_native,
     "recovery": bench_recovery,
 }
