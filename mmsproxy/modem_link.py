@@ -45,7 +45,7 @@ class ModemLink:
         self._closers: set[asyncio.Task[None]] = set()
         self._names: Names | None = None
         self._sms = SmsBox(name, self._call_for_sms)
-        self._standing.when_online, self._standing.when_lost = self._sms.began, self._sms.ended
+        self._standing.when_online, self._standing.when_lost = self._began, self._sms.ended
 
     def __repr__(self) -> str:
         return f"<ModemLink {self._standing.name} {self._settings.port} {self.state} {self._stream}>"
@@ -127,6 +127,12 @@ class ModemLink:
 
     async def _call_for_sms(self, script: Script[T], offered: Callable[[int], None] | None = None) -> T:
         return await self._running().call(script, offered)
+
+    def _began(self) -> None:
+        """The modem is set up, perhaps with another SIM."""
+        if self._names is not None:
+            self._names.clear()
+        self._sms.began()
 
     # -- parts ------------------------------------------------------------------------------------------------------------------
 

@@ -183,6 +183,7 @@ class Peer:
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests wait for nothing that a person would wait for."""
     monkeypatch.setattr("mmsproxy.modem.recovery.BACK_OFF", (0.02,))
+    monkeypatch.setattr("mmsproxy.modem.owner.SOON", 0.1)
 
 
 @pytest.fixture
@@ -984,6 +985,14 @@ async def test_a_name_is_asked_for_once(link: ModemLink, peer: Peer) -> None:
         await (await opened(link)).close()
     assert peer.commands.count(b'AT+CDNSGIP="mmsc.example"') == 1
     assert peer.commands.count(b'AT+CIPOPEN=0,"TCP","10.4.5.6",80') == 3
+
+
+async def test_after_a_restart_a_name_is_asked_for_again(link: ModemLink, peer: Peer) -> None:
+    await (await opened(link)).close()
+    peer.restart()
+    await until(lambda: link.state.status is not LinkStatus.BEARER_UP)
+    await (await opened(link)).close()
+    assert peer.commands.count(b'AT+CDNSGIP="mmsc.example"') == 2
 
 
 async def test_an_address_that_cannot_be_connected_to_is_asked_for_again(link: ModemLink, peer: Peer) -> None:

@@ -58,10 +58,6 @@ class Ladder:
         self._restarts = 0
         self._resume_at = 0.0
 
-    @property
-    def is_given_up(self) -> bool:
-        return self._last is Rung.GIVE_UP
-
     def succeeded(self) -> None:
         """The modem is set up again."""
         self._pauses, self._last = _back_off(), None

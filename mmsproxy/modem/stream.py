@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from mmsproxy.at.delivery import deliver
-from mmsproxy.at.dialect import Dialect, Script, Socket
+from mmsproxy.at.dialect import Climb, Dialect, Rung, Script, Socket
 from mmsproxy.at.heard import UrcReceived
 from mmsproxy.at.rules import Urc
 from mmsproxy.errors import AtError, BearerError, CarrierError, LinkError, MmsproxyError, PeerReset
@@ -242,5 +242,6 @@ class ModemStream:
     def _close_script(self) -> Script[None]:
         try:
             yield from self._dialect.close(self.number)
-        except LinkError:
+        except LinkError as error:
+            yield Climb(Rung.BEARER, f"the socket does not close: {error.detail}")
             yield from self._dialect.bearer_down()  # frees every socket; the next message brings it up again

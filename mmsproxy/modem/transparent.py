@@ -13,7 +13,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from mmsproxy.at.dialect import Dialect, Escape, Pause, Raw, Script
+from mmsproxy.at.dialect import Climb, Dialect, Escape, Pause, Raw, Rung, Script
 from mmsproxy.at.heard import UrcReceived
 from mmsproxy.at.line_rate import ESCAPE_TIMEOUT, GUARD
 from mmsproxy.at.startup import answers
@@ -169,7 +169,8 @@ class TransparentStream:
             raise ModemSilent("the modem does not leave its transparent mode")
         try:
             yield from self._dialect.close(self.number)
-        except LinkError:
+        except LinkError as error:
+            yield Climb(Rung.BEARER, f"the socket does not close: {error.detail}")
             yield from self._dialect.bearer_down()
 
 

@@ -52,7 +52,6 @@ def test_a_modem_that_fails_in_different_ways_still_climbs() -> None:
 def test_given_up_is_a_pause_in_which_a_message_is_worth_a_try_and_not_the_ladder() -> None:
     ladder = Ladder(can_reset=False)
     climb(ladder, SILENT, 3)
-    assert ladder.is_given_up
     assert ladder.after(SILENT, has_port=True, now=100.0) == Step(wait=recovery.GIVEN_UP - 100.0)
     assert ladder.after(SILENT, has_port=True, now=recovery.GIVEN_UP).rung is Rung.PROBE
 
@@ -61,7 +60,6 @@ def test_after_a_success_it_begins_from_the_first_rung() -> None:
     ladder = Ladder(can_reset=False)
     climb(ladder, SILENT, 3)
     ladder.succeeded()
-    assert not ladder.is_given_up
     assert climb(ladder, SILENT, 1)[0].rung is Rung.PROBE
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.at.dialect import NOTHING, Ask, Counters, Offer, Raw, Received, Script, Sent, Verdict
+from mmsproxy.at.dialect import NOTHING, Ask, Climb, Counters, Offer, Raw, Received, Rung, Script, Sent, Verdict
 from mmsproxy.at.heard import UrcReceived
 from mmsproxy.at.rules import Urc
 from mmsproxy.at.sim7600 import SIM7600
@@ -32,6 +32,7 @@ class Modem:
         self.close_error: LinkError | None = None
         self.calls: list[str] = []
         self.raw: list[bytes] = []
+        self.rungs: list[Rung] = []
         self.lag = 0  # bytes given that are not acknowledged
         self.released = 0
         self.dialect = replace(
@@ -52,6 +53,8 @@ class Modem:
             while True:
                 if isinstance(request, Offer) and offered is not None:
                     offered(request.upto)
+                if isinstance(request, Climb):
+                    self.rungs.append(request.rung)
                 if isinstance(request, Raw):
                     self.raw.append(bytes(request.data))
                 await asyncio.sleep(0)
@@ -250,6 +253,7 @@ async def test_a_close_that_fails_takes_the_bearer_down(modem: Modem) -> None:
     modem.close_error = AtTimeout("late")
     await asyncio.gather(modem.stream.close(), modem.stream.close())
     assert modem.calls == ["close", "bearer down"]
+    assert modem.rungs == [Rung.BEARER]
     assert modem.released == 1
 
 
