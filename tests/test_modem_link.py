@@ -987,10 +987,10 @@ async def test_a_name_is_asked_for_once(link: ModemLink, peer: Peer) -> None:
     assert peer.commands.count(b'AT+CIPOPEN=0,"TCP","10.4.5.6",80') == 3
 
 
-async def test_after_a_restart_a_name_is_asked_for_again(link: ModemLink, peer: Peer) -> None:
+async def test_after_a_restart_a_name_is_asked_for_again(link: ModemLink, peer: Peer, facts: list[Fact]) -> None:
     await (await opened(link)).close()
     peer.restart()
-    await until(lambda: link.state.status is not LinkStatus.BEARER_UP)
+    await until(lambda: sum(isinstance(fact, LineOnline) for fact in facts) == 2)
     await (await opened(link)).close()
     assert peer.commands.count(b'AT+CDNSGIP="mmsc.example"') == 2
 
