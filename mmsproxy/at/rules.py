@@ -121,7 +121,8 @@ COMMON_URCS = (
     urc(rb"\+CPIN: NOT READY", Urc.RESTARTED),
     urc(rb"\+CPIN: READY", Urc.BOOT_TAIL),
     urc(rb"\+CPIN: .*|\+SIM.*|\+CSMINS: .*", Urc.SIM_STATE),
-    urc(rb"RDY|APP RDY|\+CFUN: ?1", Urc.RESTARTED),
+    urc(rb"RDY|APP RDY", Urc.RESTARTED),
+    urc(rb"\+CFUN: ?1", Urc.BOOT_TAIL),  # follows RDY; by itself it is a restart too
     urc(rb"(UNDER|OVER)-VOLTAGE WARN+ING", Urc.NOISE),
     urc(rb"\+CTZV.*|\+CTZE.*|\*PSUTTZ.*|\*PSNWID.*|DST: .*|\+CIEV: .*|\+CGEV: .*", Urc.NOISE),
     urc(rb"RING|\+CRING: .*|\+CLIP: .*|NO CARRIER|\+CUSD: .*|\+CBM: .*|\+CNEMIU: .*", Urc.NOISE),

@@ -13,7 +13,7 @@ def kind(table: tuple[UrcRule, ...], line: bytes) -> Urc | None:
     return next((rule.kind for rule in table if rule.pattern.fullmatch(line)), None)
 
 
-@pytest.mark.parametrize("line", [b"RDY", b"+CFUN: 1", b"NORMAL POWER DOWN", b"UNDER-VOLTAGE POWER DOWN", b"+CPIN: NOT READY"])
+@pytest.mark.parametrize("line", [b"RDY", b"NORMAL POWER DOWN", b"UNDER-VOLTAGE POWER DOWN", b"+CPIN: NOT READY"])
 def test_restarts_of_a_sim800(line: bytes) -> None:
     assert kind(SIM800.urcs, line) is Urc.RESTARTED
 
