@@ -47,10 +47,11 @@ _OUTBOX = Step(
             error TEXT, response_text TEXT, carrier_message_id TEXT, settled_by TEXT)""",
         "CREATE UNIQUE INDEX messages_id ON messages (id)",
         "CREATE INDEX messages_claim ON messages (line, priority, due_at, seq) WHERE state IN ('queued', 'retrying')",
-        "CREATE INDEX messages_expiry ON messages (expires_at) WHERE state IN ('queued', 'retrying')",
-        "CREATE INDEX messages_scheduled ON messages (due_at) WHERE state = 'scheduled'",
-        "CREATE INDEX messages_sending ON messages (lease_until) WHERE state = 'sending'",
-        "CREATE INDEX messages_unknown ON messages (changed_at) WHERE state = 'unknown'",
+        # `state` stands first in the next four, or SQLite takes messages_state for them, and walks all that waits.
+        "CREATE INDEX messages_expiry ON messages (state, expires_at) WHERE state IN ('queued', 'retrying')",
+        "CREATE INDEX messages_scheduled ON messages (state, due_at) WHERE state = 'scheduled'",
+        "CREATE INDEX messages_sending ON messages (state, lease_until) WHERE state = 'sending'",
+        "CREATE INDEX messages_unknown ON messages (state, changed_at) WHERE state = 'unknown'",
         "CREATE INDEX messages_state ON messages (state, seq)",
         "CREATE INDEX messages_carrier ON messages (carrier_message_id) WHERE carrier_message_id IS NOT NULL",
         """CREATE TABLE recipients (

@@ -68,7 +68,7 @@ async def recover_owners(tx: Tx, node: str, owner: str, *, everybody: bool) -> i
 
 
 async def _portion(tx: Tx, condition: ColumnElement[bool]) -> Sequence[Job]:
-    statement = select(messages).where(condition).order_by(messages.c.seq).limit(PORTION).with_for_update(skip_locked=True)
+    statement = select(messages).where(condition).limit(PORTION).with_for_update(skip_locked=True)
     return [rows.job(row) for row in (await tx.run(statement)).mappings()]
 
 
