@@ -1,8 +1,8 @@
 """Assigned numbers of MMS and WAP (OMA, WAP Forum, IANA), as tables in the order of their specifications.
 
-Rule 1: numbers and names only; what stands on the wire around them is `wsp_schema` and `pdu_schema`. Rule 2: an enumeration holds the
-octet as it is on the wire (top bit set), so `Priority.NORMAL == 0x81`. A reader keeps an octet that is not listed as a plain int.
-Rule 3: reserved octets are folded for decisions only (`fold_*`); what came is kept and shown.
+Rule 1: numbers and names only; what stands on the wire around them is in the room `wsp` and in `pdu_schema`. Rule 2: an enumeration
+holds the octet as it is on the wire (top bit set), so `Priority.NORMAL == 0x81`. A reader keeps an octet that is not listed as a plain
+int. Rule 3: reserved octets are folded for decisions only (`fold_*`); what came is kept and shown.
 
 Sources: ENC = OMA-TS-MMS_ENC-V1_3-20110913-A; WSP = WAP-230-WSP-20010705-a with the OMNA lists; IANA = character-sets (MIBenum).
 """

@@ -212,6 +212,14 @@ def test_a_gateway_that_hangs_up_may_have_sent_it(gateway: Scripted, send: Any) 
     assert "may have been sent" in err
 
 
+def test_half_an_answer_is_no_answer(gateway: Scripted, send: Any) -> None:
+    gateway.replies(SENT)
+    gateway.headers = {"Content-Length": "5000"}
+    code, out, err = send(NUMBER, "hello")
+    assert (code, out) == (1, "")
+    assert "may have been sent" in err
+
+
 def test_a_gateway_that_does_not_answer_in_time_may_have_sent_it(root: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"

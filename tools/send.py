@@ -369,6 +369,8 @@ def exchange(url: str, options: argparse.Namespace, headers: dict[str, str], bod
             connection.request("POST", target, body, dict(headers, Connection="close"))
         response = connection.getresponse()
         content = response.read(MAX_ANSWER)
+        if response.length:  # read(n) takes an early end for the end
+            raise http.client.IncompleteRead(content, response.length)
     except (OSError, http.client.HTTPException) as error:
         raise Stop(
             1,

@@ -7,7 +7,7 @@ It knows no sockets, no modem, no clock and no queue: times and phases come in a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -122,7 +122,7 @@ class Attempt:
     @property
     def status_class(self) -> StatusClass | None:
         """The class of the confirmation's Response-Status, when there is one."""
-        return None if self.conf is None else status_class(int(self.conf.response_status))
+        return None if self.conf is None else status_class(_status(self.conf))
 
     @property
     def message_id(self) -> str | None:
@@ -147,7 +147,7 @@ def is_refusal(http_status: int) -> bool:
 
 def judge(trial: Trial, *, awaited: Awaited = Awaited.SEND_CONF, transaction_id: str | None = None) -> Attempt:
     """Decides a trial. `transaction_id` is the request's; None leaves the confirmation's unchecked (the request had none)."""
-    conf = _confirmation(trial.answer, awaited)
+    conf = _confirmation(trial, awaited)
     if trial.phase < Phase.LAST_BYTE:
         return _not_sent(trial, conf)
     if conf is not None:
@@ -169,15 +169,22 @@ def doubtful(error: MmsproxyError, *, size: int, timings: Timings) -> Attempt:
     return _attempt(trial, Outcome.UNKNOWN, error.code, str(error))
 
 
-def _confirmation(answer: Answer | None, awaited: Awaited) -> Conf | None:
-    if answer is None or awaited is Awaited.NOTHING:
+def _confirmation(trial: Trial, awaited: Awaited) -> Conf | None:
+    """The awaited PDU with a Response-Status in it. A cut answer must be a PDU by the letter: lenience would take a cut value for whole."""
+    if trial.answer is None or awaited is Awaited.NOTHING or isinstance(trial.error, NonMmsAnswer):
         return None
     try:
-        pdu = mms_pdu.decode(answer.body)
+        pdu = mms_pdu.decode(trial.answer.body, strict=_is_cut(trial))
     except PduError:
         return None
-    wanted = mms_pdu.SendConf if awaited is Awaited.SEND_CONF else mms_pdu.ForwardConf
-    return pdu if isinstance(pdu, wanted) else None
+    if not isinstance(pdu, mms_pdu.SendConf if awaited is Awaited.SEND_CONF else mms_pdu.ForwardConf):
+        return None
+    return None if pdu.response_status is None else pdu
+
+
+def _status(conf: Conf) -> int:
+    assert conf.response_status is not None  # _confirmation lets none without it pass
+    return int(conf.response_status)
 
 
 def _not_sent(trial: Trial, conf: Conf | None) -> Attempt:
@@ -192,7 +199,7 @@ def _not_sent(trial: Trial, conf: Conf | None) -> Attempt:
 
 
 def _by_confirmation(trial: Trial, conf: Conf, transaction_id: str | None) -> Attempt:
-    status = int(conf.response_status)
+    status = _status(conf)
     if status_class(status) is not StatusClass.OK:
         return _refused_by_confirmation(trial, conf, status)
     if transaction_id is not None and conf.transaction_id != transaction_id:
@@ -253,15 +260,18 @@ def _attempt(trial: Trial, outcome: Outcome, code: str, detail: str, *, retryabl
         answer=answer,
         conf=conf,
         error=trial.error,
-        warnings=tuple(name for name, applies in _WARNINGS if applies(trial, outcome, conf)),
+        warnings=tuple(_warnings(trial, outcome, conf)),
     )
+
+
+def _warnings(trial: Trial, outcome: Outcome, conf: Conf | None) -> Iterator[str]:
+    if conf is None:
+        return
+    if outcome is Outcome.SENT and not conf.message_id:
+        yield "no_message_id"
+    if trial.error is not None and trial.phase >= Phase.ANSWER_BEGUN:
+        yield "answer_cut"
 
 
 def _one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:200]
-
-
-_WARNINGS: tuple[tuple[str, Callable[[Trial, Outcome, Conf | None], bool]], ...] = (
-    ("no_message_id", lambda _, outcome, conf: outcome is Outcome.SENT and conf is not None and not conf.message_id),
-    ("answer_cut", lambda trial, _, conf: conf is not None and trial.error is not None),
-)

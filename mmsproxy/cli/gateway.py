@@ -97,6 +97,8 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float, p
             connection.request("POST", target.url if proxy else target.path, body, {**headers, "Connection": "close"})
         response = connection.getresponse()
         content = response.read(MAX_ANSWER)
+        if response.length:  # read(n) takes an early end for the end
+            raise http.client.IncompleteRead(content, response.length)
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswer(
             f"{peer.authority} took the message but gave no answer ({error or type(error).__name__}); it may have been sent",

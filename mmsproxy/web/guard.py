@@ -212,6 +212,7 @@ class Door:
     def __init__(self, runner: web.BaseRunner, listener: asyncio.Server, crowd: Crowd) -> None:
         self._runner = runner
         self._listener = listener
+        self._is_stopped = False
         self.crowd = crowd
 
     @property
@@ -220,7 +221,11 @@ class Door:
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Takes no new connection, lets requests under way end within the runner's `shutdown_timeout`, closes the rest."""
+        """Takes no new connection, lets requests under way end within the runner's `shutdown_timeout`, closes the rest. May be called
+        twice."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         self._listener.close()
         await self._runner.cleanup()
 

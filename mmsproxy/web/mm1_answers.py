@@ -54,12 +54,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer, its body in octets. `close`: the connection ends with it."""
+    """One HTTP answer, its body in octets. `close`: the connection ends with it. `cause`: why, for the log; "" for the carrier's own."""
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...]
     close: bool = False
+    cause: str = ""
 
 
 def head_of(pdu: bytes) -> Head | None:
@@ -99,7 +100,8 @@ def one_line(text: str) -> bytes:
 
 def plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = (), *, close: bool = False) -> Reply:
     """A one-line answer in text/plain: where no Transaction-ID is known, or no M-Send.conf is awaited."""
-    return Reply(status, one_line(text) + b"\n", (("Content-Type", "text/plain; charset=utf-8"), ORIGIN, *headers), close)
+    line = one_line(text)
+    return Reply(status, line + b"\n", (("Content-Type", "text/plain; charset=utf-8"), ORIGIN, *headers), close, line.decode("ascii"))
 
 
 def refusal(head: Head | None, status: int, response_status: int, text: str, *, retry_after: float | None = None) -> Reply:
@@ -107,7 +109,8 @@ def refusal(head: Head | None, status: int, response_status: int, text: str, *, 
     headers = () if retry_after is None else (("Retry-After", str(retry_seconds(retry_after))),)
     if head is None or head.transaction_id is None or head.kind not in CONF_OF:
         return plain(status, text, headers)
-    return Reply(status, send_conf(head, response_status, text), (("Content-Type", MMS_MESSAGE), ORIGIN, *headers))
+    body = send_conf(head, response_status, text)
+    return Reply(status, body, (("Content-Type", MMS_MESSAGE), ORIGIN, *headers), cause=one_line(text).decode("ascii"))
 
 
 def reply_to(attempt: Attempt, head: Head, message_id: str, *, rejected_as_http_error: bool = False) -> Reply:
@@ -123,7 +126,7 @@ def reply_to(attempt: Attempt, head: Head, message_id: str, *, rejected_as_http_
 def reply_to_response(attempt: Attempt, head: Head, message_id: str) -> Reply:
     """The answer to an M-NotifyResp.ind, M-Acknowledge.ind or M-Read-Rec.ind: the carrier's body, or a line of text."""
     if attempt.outcome is Outcome.SENT and attempt.answer is not None:
-        return _passed_on(attempt.answer, 200)
+        return _passed_on(attempt.answer, 200, untyped="application/octet-stream")
     status, response_status, retry_after = verdict(attempt)
     return refusal(head, status, response_status, with_id(attempt.detail, message_id), retry_after=retry_after)
 
@@ -170,10 +173,10 @@ def _is_for_the_client(attempt: Attempt) -> bool:
     return attempt.outcome is not Outcome.NOT_SENT or attempt.status_class is not StatusClass.OK
 
 
-def _passed_on(answer: Answer, status: int) -> Reply:
+def _passed_on(answer: Answer, status: int, *, untyped: str = MMS_MESSAGE) -> Reply:
     headers = tuple(item for item in answer_headers(answer.headers) if _is_utf8(item[1]))
     if answer.body and not any(name.lower() == "content-type" for name, _ in headers):
-        headers = (*headers, ("Content-Type", MMS_MESSAGE))
+        headers = (*headers, ("Content-Type", untyped))
     return Reply(status, answer.body, headers)
 
 

@@ -79,7 +79,6 @@ PROBLEMS = {
             "Shorten the text: `size` is what it became, `limit` what the line takes, both in octets.",
         ),
         Problem("internal", 500, "The gateway made a mistake", "Nothing more is known here; the gateway's log has the `request_id`."),
-        Problem("unavailable", 503, "The gateway is starting or stopping", "Send again after `Retry-After` seconds; nothing was sent."),
     )
 }
 

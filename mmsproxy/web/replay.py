@@ -66,6 +66,11 @@ class Replay(Generic[Outcome]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: Key) -> bool:
+        """Whether an attempt with this key is under way or its outcome is kept."""
+        entry = self._entries.get(key)
+        return entry is not None and not self._is_over(entry)
+
     def begin(self, key: Key) -> Turn[Outcome] | None:
         """The turn of one POST; None when there is no room for one more attempt."""
         entry = self._entries.get(key)

@@ -80,7 +80,7 @@ def submits(
     smsc    None: the field is left out (`sms_pdu.cmgs` writes 00, the service centre of the SIM)
     """
     first = schema.MTI_SUBMIT | (schema.STATUS_REPORT_REQUEST if report else 0) | validity.format.value
-    destination = Address.of(recipient)
+    destination = Address.of_number(recipient)
     return tuple(
         Submit(
             destination=destination,

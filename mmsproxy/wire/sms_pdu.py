@@ -21,13 +21,13 @@ from typing import Any
 from mmsproxy.errors import PduError
 from mmsproxy.wire import sms_findings as findings
 from mmsproxy.wire import sms_schema as schema
-from mmsproxy.wire.sms_findings import Finding
 from mmsproxy.wire.sms_schema import Alphabet
 from mmsproxy.wire.sms_service import Delivery, Status, Validity, ValidityFormat
 from mmsproxy.wire.sms_types import Deliver, Direction, StatusReport, Submit, Tpdu
 from mmsproxy.wire.sms_udh import Concatenation, Element, Header, Ports, read_header
 from mmsproxy.wire.sms_user_data import UserData
 from mmsproxy.wire.sms_values import Address, Dcs, ServiceCentre, Timestamp
+from mmsproxy.wsp.values import PduWarning
 
 __all__ = [
     "Address",
@@ -38,8 +38,8 @@ __all__ = [
     "Delivery",
     "Direction",
     "Element",
-    "Finding",
     "Header",
+    "PduWarning",
     "Ports",
     "ServiceCentre",
     "Status",
@@ -79,7 +79,7 @@ def decode(data: bytes, *, smsc: bool = True, direction: Direction = Direction.M
     stream.seek(start)
     tpdu = _reader(first, direction, start)(stream, start, centre)
     if strict and tpdu.warnings:
-        raise tpdu.warnings[0].error(stream.getvalue())
+        raise findings.error_of(tpdu.warnings[0])
     return tpdu
 
 
@@ -148,6 +148,7 @@ def _read_deliver(stream: BytesIO, start: int, smsc: ServiceCentre | None) -> De
     return replace(
         tpdu,
         warnings=_all(
+            stream,
             findings.of_type(tpdu.first_octet, start),
             findings.of_address(tpdu.originator, start + 1, "originator"),
             findings.of_timestamp(tpdu.timestamp, at - 7, "timestamp"),
@@ -175,6 +176,7 @@ def _read_submit(stream: BytesIO, start: int, smsc: ServiceCentre | None) -> Sub
     return replace(
         tpdu,
         warnings=_all(
+            stream,
             findings.of_address(tpdu.destination, start + 2, "destination"),
             findings.of_user_data(tpdu.user_data, tpdu.dcs, at),
             findings.of_tail(tpdu.tail, end),
@@ -204,10 +206,10 @@ def _read_status_report(stream: BytesIO, start: int, smsc: ServiceCentre | None)
         smsc=smsc,
         tail=fields.tail,
     )
-    return replace(tpdu, warnings=_all(*_report_findings(tpdu, start, stream.tell() - len(fields.tail))))
+    return replace(tpdu, warnings=_all(stream, *_report_findings(tpdu, start, stream.tell() - len(fields.tail))))
 
 
-def _report_findings(tpdu: StatusReport, start: int, end: int) -> Iterator[Iterator[Finding]]:
+def _report_findings(tpdu: StatusReport, start: int, end: int) -> Iterator[Iterator[PduWarning]]:
     at = start + 4 + len(tpdu.recipient.octets)
     yield findings.of_address(tpdu.recipient, start + 2, "recipient")
     yield findings.of_timestamp(tpdu.timestamp, at, "timestamp")
@@ -229,8 +231,9 @@ def _user_data(fields: Any, at: int, stream: BytesIO) -> UserData:
         raise PduError(fault.rule, offset=where, path="user_data.header", detail=fault.detail, context=context) from None
 
 
-def _all(*groups: Iterator[Finding]) -> tuple[Finding, ...]:
-    return tuple(chain.from_iterable(groups))
+def _all(stream: BytesIO, *groups: Iterator[PduWarning]) -> tuple[PduWarning, ...]:
+    data = stream.getvalue()
+    return tuple(replace(found, context=schema.surroundings(data, found.offset)) for found in chain.from_iterable(groups))
 
 
 def encode(tpdu: Tpdu) -> bytes:
@@ -258,7 +261,16 @@ def from_hex(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
+_TYPES = {
+    Deliver: (schema.MTI_DELIVER, schema.MTI_RESERVED),
+    Submit: (schema.MTI_SUBMIT,),
+    StatusReport: (schema.MTI_STATUS_REPORT,),
+}
+
+
 def _tpdu_octets(tpdu: Tpdu) -> bytes:
+    if tpdu.first_octet & schema.MTI_MASK not in _TYPES[type(tpdu)]:
+        raise PduError("message-type-mismatch", offset=0, path="first_octet", detail=f"{tpdu.first_octet:02X} is another type")
     if isinstance(tpdu, StatusReport):
         return _report_octets(tpdu)
     first = _with(tpdu.first_octet, schema.USER_DATA_HEADER, tpdu.user_data.header is not None)

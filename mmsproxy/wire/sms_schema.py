@@ -99,7 +99,7 @@ def name_of(path: str) -> str:
 
 def surroundings(data: bytes, offset: int) -> str:
     """Hex of up to 16 octets around an offset, for `PduError.context`."""
-    return bytes(data[max(0, offset - CONTEXT_OCTETS) : offset + CONTEXT_OCTETS]).hex()
+    return bytes(data[max(0, offset - CONTEXT_OCTETS) : offset + CONTEXT_OCTETS]).hex(" ")
 
 
 class Leaf(Construct):  # type: ignore[misc]  # construct is untyped

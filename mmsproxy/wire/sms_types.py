@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mmsproxy.wire import sms_schema as schema
-from mmsproxy.wire.sms_findings import Finding
 from mmsproxy.wire.sms_schema import Alphabet
 from mmsproxy.wire.sms_service import Status, Validity
 from mmsproxy.wire.sms_udh import Concatenation, Ports
 from mmsproxy.wire.sms_user_data import UserData
 from mmsproxy.wire.sms_values import Address, Dcs, ServiceCentre, Timestamp
+from mmsproxy.wsp.values import PduWarning
 
 _PLAIN = Dcs(0)
 _FOREVER = Validity()
@@ -82,7 +82,7 @@ class Deliver(_Carrier):
     first_octet: int = schema.MTI_DELIVER | schema.MORE_MESSAGES_NONE
     smsc: ServiceCentre | None = None
     tail: bytes = b""
-    warnings: tuple[Finding, ...] = field(default=(), compare=False)
+    warnings: tuple[PduWarning, ...] = field(default=(), compare=False)
 
     @property
     def more_messages(self) -> bool:
@@ -107,7 +107,7 @@ class Submit(_Carrier):
     first_octet: int = schema.MTI_SUBMIT
     smsc: ServiceCentre | None = None
     tail: bytes = b""
-    warnings: tuple[Finding, ...] = field(default=(), compare=False)
+    warnings: tuple[PduWarning, ...] = field(default=(), compare=False)
 
     @property
     def report_wanted(self) -> bool:
@@ -136,7 +136,7 @@ class StatusReport:
     first_octet: int = schema.MTI_STATUS_REPORT | schema.MORE_MESSAGES_NONE
     smsc: ServiceCentre | None = None
     tail: bytes = b""
-    warnings: tuple[Finding, ...] = field(default=(), compare=False)
+    warnings: tuple[PduWarning, ...] = field(default=(), compare=False)
 
     @property
     def text(self) -> str | None:

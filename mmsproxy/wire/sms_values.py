@@ -83,8 +83,7 @@ class Address:
         Raises PduError `address-not-encodable`.
         """
         if _NUMBER.fullmatch(text):
-            digits = text.removeprefix("+")
-            return cls(len(digits), 0x91 if text != digits else 0x81, _bcd(digits))
+            return cls.of_number(text)
         if not text or not gsm7.fits(text):
             raise PduError("address-not-encodable", offset=0, detail="neither a number of up to 20 digits nor GSM 7-bit text")
         septets = gsm7.encode(text)
@@ -92,6 +91,14 @@ class Address:
         if len(octets) * 2 > MAX_DIGITS:
             raise PduError("address-not-encodable", offset=0, detail="a name has at most 11 GSM 7-bit characters")
         return cls((len(septets) * 7 + 3) // 4, 0xD0, octets)
+
+    @classmethod
+    def of_number(cls, text: str) -> Address:
+        """From "+4917012345", "2211" or "*100#" only: what can be sent to. Raises PduError `address-not-encodable`."""
+        if not _NUMBER.fullmatch(text):
+            raise PduError("address-not-encodable", offset=0, detail="not a number of up to 20 digits")
+        digits = text.removeprefix("+")
+        return cls(len(digits), 0x91 if text != digits else 0x81, _bcd(digits))
 
     @property
     def type_of_number(self) -> TypeOfNumber:
@@ -139,9 +146,7 @@ class ServiceCentre:
         """From "+491710760000" or "". Raises PduError `address-not-encodable`."""
         if not number:
             return cls()
-        address = Address.of(number)
-        if address.type_of_number is TypeOfNumber.ALPHANUMERIC:
-            raise PduError("address-not-encodable", offset=0, detail="a service centre is a number")
+        address = Address.of_number(number)
         return cls(bytes((address.type_of_address,)) + address.octets)
 
     @property

@@ -1,13 +1,25 @@
-"""Raw HTTP over real sockets, for what no well-behaved client library would send."""
+"""Raw HTTP over real sockets, for what no well-behaved client library would send, and a line whose attempts are scripted."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
+
+from mmsproxy.carrier.attempt import Answer, Attempt, Awaited, Timings, Trial, judge, not_attempted
+from mmsproxy.carrier.fleet import Fleet
+from mmsproxy.carrier.headers import check
+from mmsproxy.config import CarrierConfig, LineConfig, Mm1Config
+from mmsproxy.errors import LineStopped, MmsproxyError
+from mmsproxy.link import Phase
+from mmsproxy.web.guard import Door, Limits
+from mmsproxy.web.mm1 import start_mm1
 
 HANG_GUARD = 20.0  # seconds; no test waits this long unless something hangs
 
@@ -75,7 +87,10 @@ class Wire:
     def half_close(self) -> None:
         self._writer.write_eof()
 
-    def hang_up(self) -> None:
+    def hang_up(self, *, reset: bool = False) -> None:
+        if reset:
+            sock = self._writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
 
@@ -107,3 +122,125 @@ async def caller() -> AsyncIterator[Caller]:
     yield one
     one.close()
     await asyncio.sleep(0)
+
+
+MMSC = "http://mms.carrier.example/mms/wapenc"
+SEND_CONF = bytes.fromhex("8c81 98543100 8d92 9280 8b") + b"m1@mmsc\0"
+CONTENT_TYPE = ("Content-Type", "application/vnd.wap.mms-message")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the modem and the carrier do to one message: how far it comes, what comes back, what fails."""
+
+    body: bytes | None = SEND_CONF
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = (CONTENT_TYPE,)
+    phase: Phase = Phase.ANSWER_WHOLE
+    error: MmsproxyError | None = None
+
+
+@dataclass(slots=True)
+class Posted:
+    """One PDU that reached the line."""
+
+    pdu: bytes
+    headers: tuple[tuple[str, str], ...]
+    awaited: Awaited
+    transaction_id: str | None
+
+
+class ScriptedLine:
+    """Stands for carrier.line.Line. Scripts are played in turn, the last one for ever."""
+
+    def __init__(self, name: str = "one", mmsc: str = MMSC, max_size: int | None = None) -> None:
+        self.settings = LineConfig(name=name, carrier=CarrierConfig(apn="a", mmsc=mmsc, max_size=max_size))
+        self.name = name
+        self.max_size = max_size
+        self.scripts: list[Script | BaseException] = [Script()]
+        self.posted: list[Posted] = []
+        self.queue_length = 0
+        self.wait = 0.0
+        self.stopped = False
+        self.held_at = Phase.NO_BEARER
+        self.go = asyncio.Event()
+        self.go.set()
+
+    @property
+    def mmsc_authority(self) -> tuple[str, int]:
+        return "mms.carrier.example", 80
+
+    def estimate_wait(self) -> float:
+        return self.wait
+
+    def will(self, *scripts: dict[str, Any]) -> None:
+        """The scripts to play, each by what differs from the good one; `raises` stands for a fault of our own."""
+        self.scripts = [script["raises"] if "raises" in script else Script(**script) for script in scripts]
+
+    def hold(self, phase: Phase) -> None:
+        """Each attempt stays at this phase until `go` is set."""
+        self.held_at = phase
+        self.go.clear()
+
+    async def post(
+        self,
+        pdu: bytes,
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        on_phase: Callable[[Phase], None],
+        transaction_id: str | None,
+        awaited: Awaited,
+        budget: float,
+    ) -> Attempt:
+        for name, value in headers:
+            check(name, value)
+        self.posted.append(Posted(pdu, tuple(headers), awaited, transaction_id))
+        self.queue_length += 1
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        try:
+            for phase in Phase:
+                if phase <= self.held_at:
+                    on_phase(phase)
+            await self.go.wait()
+            if isinstance(script, BaseException):
+                raise script
+            return self._judged(script, pdu, awaited, transaction_id)
+        finally:
+            self.queue_length -= 1
+
+    def _judged(self, script: Script, pdu: bytes, awaited: Awaited, transaction_id: str | None) -> Attempt:
+        if self.stopped:
+            return not_attempted(LineStopped("line one is stopped"), size=len(pdu), timings=Timings())
+        answer = None if script.body is None else Answer(script.status, script.headers, script.body)
+        offered = len(pdu) if script.phase >= Phase.LAST_BYTE else 0
+        trial = Trial(script.phase, answer, script.error, Timings(), offered, len(pdu))
+        return judge(trial, awaited=awaited, transaction_id=transaction_id)
+
+
+@pytest.fixture
+def line() -> ScriptedLine:
+    return ScriptedLine()
+
+
+@pytest.fixture
+async def mm1(caller: Caller) -> AsyncIterator[Callable[..., Any]]:
+    """Opens an MM1 door before scripted lines; `caller` then calls it."""
+    doors: list[Door] = []
+    served: list[ScriptedLine] = []
+
+    async def opened(*lines: ScriptedLine, client_wait: float = 20.0, limits: Limits | None = None, **settings: Any) -> Door:
+        served.extend(lines)
+        config = Mm1Config.model_validate({"listen": "127.0.0.1:0", **settings})
+        fleet = Fleet(lines)  # type: ignore[arg-type] # a scripted line is all that the door sees of a line
+        short = limits or replace(Limits(), header=2.0, body=2.0, linger=0.3, keepalive=2.0)
+        doors.append(await start_mm1(fleet, config, client_wait=client_wait, limits=short))
+        caller.port = doors[-1].port
+        return doors[-1]
+
+    yield opened
+    for line in served:
+        line.stopped = True
+        line.go.set()
+    caller.close()
+    for door in doors:
+        await door.stop()

@@ -94,6 +94,16 @@ def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
         token_from_file(tmp_path / "data" / "token")
 
 
+def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(auth.os, "link", refuse)
+    with pytest.raises(ConfigError, match="cannot be made: Operation not permitted; let the gateway's user write its folder"):
+        token_from_file(tmp_path / "token")
+    assert os.listdir(tmp_path) == []
+
+
 def test_two_gateways_that_start_at_once_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "token"
     link = os.link

@@ -280,7 +280,7 @@ async def test_stop_closes_what_is_open_and_frees_the_port(door: Open, caller: A
     opened = await door(replace(HASTY, header=20, keepalive=20))
     port = opened.port
     wire = await caller.call()
-    await opened.stop()
+    await asyncio.gather(opened.stop(), opened.stop())
     assert await wire.is_closed()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
+from mmsproxy.carrier.attempt import Answer, Attempt, Outcome, Timings
+from mmsproxy.errors import ConnectError, HeaderError, MmsproxyError, PortError
+from mmsproxy.link import Phase
 from mmsproxy.web import mm1_answers as answers
+from mmsproxy.wire.mms_pdu import SendConf
 
-SEND = bytes.fromhex("8c80 98543100 8d92 89018" + "1 97 2b313535353132333030303000 84a300".replace(" ", ""))
+SEND = bytes.fromhex("8c80 98543100 8d92 890181 97 2b313535353132333030303000 84a300")
 T1 = answers.Head(0x80, b"T1", b"\x92")
 
 
@@ -79,7 +84,7 @@ def test_a_response_text_is_plain_ascii_of_one_line() -> None:
 def test_a_refusal_has_the_conf_as_body_and_never_a_message_id() -> None:
     reply = answers.refusal(T1, 503, 0xC3, "modem down", retry_after=12.2)
     assert reply.status == 503
-    assert dict(reply.headers) == {"Content-Type": answers.MMS_MEDIA_TYPE, "X-Mmsproxy-Origin": "gateway", "Retry-After": "13"}
+    assert dict(reply.headers) == {"Content-Type": answers.MMS_MESSAGE, "X-Mmsproxy-Origin": "gateway", "Retry-After": "13"}
     assert reply.body == answers.send_conf(T1, 0xC3, "modem down")
     assert b"\x8b" not in reply.body
 
@@ -94,3 +99,67 @@ def test_without_a_transaction_id_or_for_other_types_the_refusal_is_text(head: a
 @pytest.mark.parametrize(("estimate", "seconds"), [(-1, 5), (0, 5), (5, 5), (5.01, 6), (59.5, 60), (60, 60), (1e9, 60)])
 def test_retry_after_is_whole_seconds_between_5_and_60(estimate: float, seconds: int) -> None:
     assert answers.retry_seconds(estimate) == seconds
+
+
+def attempt(**changes: object) -> Attempt:
+    good = Attempt(Outcome.SENT, Phase.ANSWER_WHOLE, "", "fine", Timings(), 9, 9)
+    return replace(good, **changes)  # type: ignore[arg-type] # the rows below name fields of Attempt
+
+
+def conf(status: int) -> SendConf:
+    return SendConf(transaction_id="T1", response_status=status)
+
+
+ANSWER = Answer(200, (("Content-Type", "a/b"),), b"body")
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"conf": conf(0x80), "answer": ANSWER}, 3600),
+        ({"outcome": Outcome.PARTIAL, "conf": conf(0xC4), "answer": ANSWER}, 3600),
+        ({"outcome": Outcome.UNKNOWN}, 86400),
+        ({"outcome": Outcome.UNKNOWN, "conf": conf(0x80), "answer": ANSWER}, 86400),
+        ({"outcome": Outcome.REFUSED, "conf": conf(0xE0), "answer": ANSWER}, 600),
+        ({"outcome": Outcome.REFUSED, "conf": conf(0x86), "answer": ANSWER}, 600),
+        ({"outcome": Outcome.REFUSED, "conf": conf(0xC0), "answer": ANSWER}, 0),
+        ({"outcome": Outcome.REFUSED, "answer": ANSWER}, 0),
+        ({"outcome": Outcome.NOT_SENT}, 0),
+        ({"outcome": Outcome.NOT_SENT, "conf": conf(0xE0), "answer": ANSWER}, 0),
+    ],
+)
+def test_how_long_an_outcome_is_kept_is_section_6(changes: dict[str, object], seconds: float) -> None:
+    assert answers.keep_seconds(attempt(**changes)) == seconds
+
+
+@pytest.mark.parametrize(("status", "response_status"), [(400, 0xE0), (499, 0xE0), (301, 0xC3), (501, 0xC3)])
+def test_a_carriers_http_refusal_is_never_ours(status: int, response_status: int) -> None:
+    refused = attempt(outcome=Outcome.REFUSED, answer=replace(ANSWER, status=status), detail=f"the MMSC refused with HTTP {status}")
+    reply = answers.reply_to(refused, T1, "msg_1")
+    assert (reply.status, reply.cause) == (502, f"the MMSC refused with HTTP {status} [msg_1]")
+    assert reply.body == answers.send_conf(T1, response_status, reply.cause)
+
+
+def test_a_cause_that_is_too_long_is_cut_before_the_id() -> None:
+    reply = answers.reply_to(attempt(outcome=Outcome.UNKNOWN, detail="x" * 1000), T1, "msg_0123456789abcdef")
+    assert reply.cause.endswith("x [msg_0123456789abcdef]")
+    assert len(reply.cause) == answers.MAX_TEXT
+
+
+@pytest.mark.parametrize("status", [0xC0, 0xC3, 0xC4, 0x82, 0xE0, 0xEB])
+@pytest.mark.parametrize(("as_error", "http"), [(True, 502), (False, 200)])
+def test_only_a_refusal_is_turned_into_an_http_error_and_only_when_asked(status: int, as_error: bool, http: int) -> None:
+    refused = attempt(outcome=Outcome.REFUSED, conf=conf(status), answer=ANSWER)
+    assert answers.reply_to(refused, T1, "msg_1", rejected_as_http_error=as_error) == answers.Reply(
+        http, b"body", (("Content-Type", "a/b"),)
+    )
+    accepted = attempt(conf=conf(0x80), answer=ANSWER)
+    assert answers.reply_to(accepted, T1, "msg_1", rejected_as_http_error=as_error).status == 200
+
+
+def test_the_gateways_own_words_are_never_a_success() -> None:
+    for outcome in (Outcome.REFUSED, Outcome.NOT_SENT, Outcome.UNKNOWN):
+        for error in (None, ConnectError("x"), PortError("x"), HeaderError("x"), MmsproxyError("x")):
+            reply = answers.reply_to(attempt(outcome=outcome, error=error), T1, "msg_1")
+            assert reply.status >= 400
+            assert ("X-Mmsproxy-Origin", "gateway") in reply.headers

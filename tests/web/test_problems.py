@@ -40,7 +40,7 @@ def test_an_answer_without_mistakes_has_no_errors_member() -> None:
 
 
 def test_headers_go_with_the_answer() -> None:
-    response = problems.response(Refusal("unavailable", "stopping", headers={"Retry-After": "5"}), "req_1")
+    response = problems.response(Refusal("unauthorized", "no", headers={"Retry-After": "5"}), "req_1")
     assert response.headers["Retry-After"] == "5"
 
 

@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+"""Measures the way of a message: POST at the MM1 door to M-Send.conf, over a simulated modem. Prints a table, or JSON with --json.
+
+Each part runs as a user would run it: `mmsproxy simulate mmsc`, `mmsproxy simulate modem` and `mmsproxy serve` as processes of their own.
+
+    tools/bench_link.py                 all of it (about a minute and a half)
+    tools/bench_link.py warm overhead   some of it: warm, cold, overhead, crowd, memory, start
+
+warm      a 6 KB text MMS with the bearer up, 115200 baud, RTT 0.1 s, activation 4 s
+cold      the same message by the sequence that this project began with: attach, context, activate, connect, SEND OK after each 1460
+          bytes, close; typed here with pyserial alone, on the same simulator
+overhead  one message after the other, unpaced simulator: what the gateway itself costs
+crowd     50 requests at once from 50 clients: answered, in order of arrival
+memory    resident memory of the gateway idle, and the most it takes more while a 1 MB MMS passes
+start     from the start of `serve` to its first answer, with the built-in simulator
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import serial
+
+from mmsproxy.wire import mms_pdu
+
+MMSC_HOST = "mmsc.bench"
+LINE_RATE, RTT, ACTIVATION = 115200, 0.1, 4.0
+DIALECTS = ("sim7600", "sim800")
+TEXT_OCTETS = 6 * 1024
+LARGE_OCTETS = 1_000_000
+
+
+@dataclass
+class Row:
+    """One measured figure. `seen` in `unit`; `target` as the issue states it, for the reader's eye only."""
+
+    name: str
+    seen: float
+    unit: str
+    target: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def text_pdu(octets: int, number: int = 0) -> bytes:
+    part = mms_pdu.Part(mms_pdu.ContentType("text/plain", charset=106), data=b"mmsproxy " * (octets // 9 + 1), content_location="t.txt")
+    request = mms_pdu.SendReq(
+        transaction_id=f"bench{number}",
+        to=(mms_pdu.Address.parse("+16195550123/TYPE=PLMN"),),
+        content_type=mms_pdu.ContentType("application/vnd.wap.multipart.mixed"),
+        parts=(part,),
+    )
+    return mms_pdu.encode(request)
+
+
+@contextlib.contextmanager
+def process(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as out:
+        started = subprocess.Popen([sys.executable, "-m", "mmsproxy", *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=log.parent)
+        try:
+            yield started
+        finally:
+            started.terminate()
+            try:
+                started.wait(20)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait()
+
+
+def wait_for(what: Callable[[], bool], running: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        if running.poll() is not None or time.monotonic() > end:
+            raise SystemExit(f"bench: a process is not ready:\n{log.read_text()}")
+        time.sleep(0.005)
+
+
+def connects(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def simulated_modem(folder: Path, dialect: str, *more: str) -> Iterator[Path]:
+    """A carrier and a modem in front of it; yields the modem's port."""
+    port, link = free_port(), folder / f"modem-{dialect}"
+    mmsc_log, modem_log = folder / "mmsc.log", folder / "modem.log"
+    with process("simulate", "mmsc", "--listen", f"127.0.0.1:{port}", log=mmsc_log) as mmsc:
+        wait_for(lambda: connects(port), mmsc, mmsc_log)
+        arguments = ("simulate", "modem", "--dialect", dialect, "--link", str(link), "--host", f"{MMSC_HOST}=127.0.0.1:{port}", *more)
+        with process(*arguments, log=modem_log) as modem:
+            wait_for(link.is_symlink, modem, modem_log)
+            yield link
+
+
+PACED = ("--line-rate", str(LINE_RATE), "--rtt", str(RTT), "--activation", str(ACTIVATION))
+UNPACED = ("--line-rate", "0", "--rtt", "0", "--activation", "0")
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, modem: Path) -> Iterator[tuple[int, int]]:
+    """The gateway on that modem; yields the MM1 door's port and the process id."""
+    mm1, web, log, config = free_port(), free_port(), folder / "serve.log", folder / "config.yaml"
+    config.write_text(
+        f"mm1: {{listen: 127.0.0.1:{mm1}}}\nweb: {{listen: 127.0.0.1:{web}, token_file: token}}\n"
+        f"lines: [{{name: bench, min_interval: 0, modem: {{port: {modem}, baud: {LINE_RATE}}},"
+        f" carrier: {{apn: bench, mmsc: 'http://{MMSC_HOST}/mms'}}}}]\n"
+    )
+    with process("serve", "--config", str(config), log=log) as serving:
+        wait_for(lambda: connects(mm1), serving, log)
+        yield mm1, serving.pid
+
+
+def post(port: int, pdu: bytes, source: str = "127.0.0.1") -> float:
+    """Seconds from the POST to the whole M-Send.conf; ends the bench on anything but Ok."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120, source_address=(source, 0))
+    started = time.perf_counter()
+    connection.request("POST", "/", pdu, {"Content-Type": "application/vnd.wap.mms-message"})
+    answer = connection.getresponse()
+    body = answer.read()
+    seconds = time.perf_counter() - started
+    connection.close()
+    conf = mms_pdu.decode(body) if answer.status == 200 else None
+    if not isinstance(conf, mms_pdu.SendConf) or conf.response_status != 0x80:
+        raise SystemExit(f"bench: HTTP {answer.status}: {body[:200]!r}")
+    return seconds
+
+
+def bench_warm(folder: Path) -> Iterator[Row]:
+    for dialect in DIALECTS:
+        with simulated_modem(folder, dialect, *PACED) as modem, gateway(folder, modem) as (port, _):
+            first = post(port, text_pdu(TEXT_OCTETS))
+            times = [post(port, text_pdu(TEXT_OCTETS, number)) for number in range(1, 6)]
+        more = {"max": max(times), "first_with_bearer": first, "pdu_octets": len(text_pdu(TEXT_OCTETS))}
+        yield Row(f"6 KB text warm, {dialect}", statistics.median(times), "s", "<= 2.0", more)
+
+
+class OriginScript:
+    """The sequence that the project began with, over pyserial: one message, everything set up and torn down for it."""
+
+    def __init__(self, port: Path) -> None:
+        self.port = serial.Serial(str(port), LINE_RATE, timeout=30)
+
+    def until(self, *endings: bytes) -> bytes:
+        got = b""
+        while not any(ending in got for ending in endings):
+            piece = self.port.read(max(1, self.port.in_waiting))
+            if not piece or b"ERROR" in got + piece:
+                raise SystemExit(f"bench: the origin script failed: {got + piece!r}")
+            got += piece
+        return got
+
+    def ask(self, command: str, *endings: bytes) -> bytes:
+        self.port.write(command.encode() + b"\r")
+        return self.until(*(endings or (b"\r\nOK\r\n",)))
+
+    def send(self, request: bytes, prompt: str, ending: bytes) -> None:
+        for start in range(0, len(request), 1460):
+            chunk = request[start : start + 1460]
+            self.ask(prompt.format(len(chunk)), b">")
+            self.port.write(chunk)
+            self.until(ending)
+
+    def sim800(self, request: bytes) -> bytes:
+        for command in ("ATE0", "AT+CGATT=1", 'AT+CGDCONT=1,"IP","bench"', "AT+CGACT=1,1", 'AT+CSTT="bench","",""', "AT+CIICR"):
+            self.ask(command)
+        self.ask("AT+CIFSR", b".")
+        self.ask(f'AT+CIPSTART="TCP","{MMSC_HOST}","80"', b"CONNECT OK")
+        self.send(request, "AT+CIPSEND={}", b"SEND OK")
+        answer = self.until(b"CLOSED")
+        self.ask("AT+CIPSHUT", b"SHUT OK")
+        return answer
+
+    def sim7600(self, request: bytes) -> bytes:
+        for command in ("ATE0", "AT+CGATT=1", 'AT+CGDCONT=1,"IP","bench"', "AT+CGACT=1,1", "AT+CIPSENDMODE=1"):
+            self.ask(command)
+        self.ask("AT+NETOPEN", b"+NETOPEN: 0")
+        self.ask(f'AT+CIPOPEN=0,"TCP","{MMSC_HOST}",80', b"+CIPOPEN: 0,0")
+        self.send(request, "AT+CIPSEND=0,{}", b"+CIPSEND: 0,")
+        answer = self.until(b"+IPCLOSE")
+        self.ask("AT+NETCLOSE", b"+NETCLOSE: 0")
+        return answer
+
+
+def bench_cold(folder: Path) -> Iterator[Row]:
+    pdu = text_pdu(TEXT_OCTETS)
+    head = f"POST /mms HTTP/1.1\r\nHost: {MMSC_HOST}\r\nContent-Type: application/vnd.wap.mms-message\r\nConnection: close\r\n"
+    request = f"{head}Content-Length: {len(pdu)}\r\n\r\n".encode() + pdu
+    for dialect in DIALECTS:
+        with simulated_modem(folder, dialect, *PACED) as modem:
+            script = OriginScript(modem)
+            started = time.perf_counter()
+            answer = getattr(script, dialect)(request)
+            seconds = time.perf_counter() - started
+            if b" 200 " not in answer or b"\x8c\x81" not in answer:
+                raise SystemExit(f"bench: the origin script got {answer!r}")
+        yield Row(f"6 KB text by the cold sequence, {dialect}", seconds, "s", "8-10 s in the field")
+
+
+def bench_overhead(folder: Path) -> Iterator[Row]:
+    for dialect in DIALECTS:
+        with simulated_modem(folder, dialect, *UNPACED) as modem, gateway(folder, modem) as (port, _):
+            post(port, text_pdu(1024))
+            times = sorted(post(port, text_pdu(1024, number)) for number in range(1, 201))
+        more = {"p99": times[197] * 1000, "messages_per_second": 200 / sum(times)}
+        yield Row(f"gateway overhead p50, {dialect}", statistics.median(times) * 1000, "ms", "<= 20", more)
+
+
+def bench_crowd(folder: Path) -> Iterator[Row]:
+    with simulated_modem(folder, "sim7600", *UNPACED) as modem, gateway(folder, modem) as (port, _):
+        post(port, text_pdu(1024))
+        done: list[int] = []
+
+        def client(number: int) -> None:
+            post(port, text_pdu(1024, number), f"127.0.1.{number}")
+            done.append(number)
+
+        clients = [threading.Thread(target=client, args=(number,)) for number in range(1, 51)]
+        started = time.perf_counter()
+        for one in clients:
+            one.start()
+            time.sleep(0.002)  # so that there is an order of arrival to keep
+        for one in clients:
+            one.join()
+        seconds = time.perf_counter() - started
+    late = sum(1 for place, number in enumerate(done) if place and number < done[place - 1])
+    yield Row("50 clients at once, all answered", seconds, "s", "50 of 50", {"answered": len(done), "out_of_order": late})
+
+
+def resident(pid: int, name: str) -> float:
+    """MB of VmRSS or VmHWM (the most since the last reset)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+
+
+def bench_memory(folder: Path) -> Iterator[Row]:
+    with simulated_modem(folder, "sim7600", *UNPACED) as modem, gateway(folder, modem) as (port, pid):
+        for number in range(20):
+            post(port, text_pdu(1024, number))
+        idle = resident(pid, "VmRSS")
+        yield Row("resident memory idle", idle, "MB", "< 90")
+        grown = []
+        for number in range(3):
+            before = resident(pid, "VmRSS")
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+            post(port, text_pdu(LARGE_OCTETS, number))
+            grown.append(resident(pid, "VmHWM") - before)
+        yield Row("a 1 MB MMS adds at most", max(grown), "MB", "< 5", {"each": grown})
+
+
+def bench_start(folder: Path) -> Iterator[Row]:
+    times = []
+    for _ in range(3):
+        mm1, web, log, config = free_port(), free_port(), folder / "start.log", folder / "start.yaml"
+        config.write_text(f"mm1: {{listen: 127.0.0.1:{mm1}}}\nweb: {{listen: 127.0.0.1:{web}, token_file: token}}\n")
+        started = time.perf_counter()
+        with process("serve", "--config", str(config), log=log) as serving:
+            wait_for(lambda port=mm1: connects(port), serving, log)
+            connection = http.client.HTTPConnection("127.0.0.1", mm1, timeout=10)
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            times.append(time.perf_counter() - started)
+            connection.close()
+    yield Row("serve answers after", statistics.median(times), "s", "<= 1.5", {"max": max(times)})
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "mmsproxy", "--version"], check=True, capture_output=True)
+    yield Row("--version", time.perf_counter() - started, "s", "< 0.3")
+
+
+BENCHES = {
+    "warm": bench_warm,
+    "cold": bench_cold,
+    "overhead": bench_overhead,
+    "crowd": bench_crowd,
+    "memory": bench_memory,
+    "start": bench_start,
+}
+
+
+def ratios(rows: list[Row]) -> Iterator[Row]:
+    seen = {row.name: row.seen for row in rows}
+    for dialect in DIALECTS:
+        cold, warm = seen.get(f"6 KB text by the cold sequence, {dialect}"), seen.get(f"6 KB text warm, {dialect}")
+        if cold and warm:
+            yield Row(f"cold sequence / warm gateway, {dialect}", cold / warm, "times", ">= 4")
+
+
+def shown(row: Row) -> str:
+    def figure(value: Any) -> str:
+        return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+    more = ", ".join(f"{key} {figure(value)}" for key, value in row.more.items() if not isinstance(value, list))
+    return f"{row.name:<48} {row.seen:>9.3f} {row.unit:<6} {row.target:<20} {more}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", choices=[*BENCHES, []], help="which parts (all)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="mmsproxy-bench-") as folder:
+        for name in arguments.what or BENCHES:
+            for row in BENCHES[name](Path(folder)):
+                rows.append(row)
+                if not arguments.json:
+                    print(shown(row), flush=True)
+    extra = list(ratios(rows))
+    if arguments.json:
+        print(
+            json.dumps({"cpus": os.cpu_count(), "python": sys.version.split()[0], "rows": [asdict(row) for row in rows + extra]}, indent=2)
+        )
+    else:
+        for row in extra:
+            print(shown(row))
+
+
+if __name__ == "__main__":
+    main()
