@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 
 from mmsproxy.post import rows
+from mmsproxy.post.admission import Rules
 from mmsproxy.post.database import Tx
-from mmsproxy.post.intake import requeue
-from mmsproxy.post.job import Cause, Job, NotAllowed, Reason, Recipient, RecipientState, State
+from mmsproxy.post.intake import Prepared, accept, requeue
+from mmsproxy.post.job import Cause, Fallback, Job, NotAllowed, Reason, Recipient, RecipientState, State
 from mmsproxy.post.moves import change, job_by_id, job_by_seq, move
-from mmsproxy.post.policy import better, by_recipients, check_cancel, check_resolve, check_retry, the_candidate
-from mmsproxy.post.schema import UNKNOWN, messages, optouts, recipients
+from mmsproxy.post.policy import better, by_recipients, check_cancel, check_resolve, check_retry, may_fall_back, the_candidate
+from mmsproxy.post.reading import Run
+from mmsproxy.post.schema import FALLING_BACK, UNKNOWN, messages, optouts, recipients
 from mmsproxy.post.work import mark_recipients
 
+PORTION = 50  # messages
 REPORTED = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.READ})
 
 
@@ -46,12 +49,24 @@ async def resolve(tx: Tx, message_id: str, as_state: State) -> Job:
     return moved
 
 
-async def link_fallback(tx: Tx, message_id: str, child_id: str) -> Job:
-    """Notes that a failed or expired message goes out as another. Raises NotFound, NotAllowed when it has a successor already."""
+async def fall_back(tx: Tx, message_id: str, child: Prepared | None, rules: Rules) -> Job:
+    """The same message as SMS, both in one commit; without a child the fallback is given up.
+
+    Raises NotFound; NotAllowed where it might have been delivered, or has a successor; Refused.
+    """
     job = await job_by_id(tx, message_id)
-    if job.replaced_by is not None:
-        raise NotAllowed(f"message {job.id} was replaced by {job.replaced_by}", state=job.state)
-    return await change(tx, job, replaced_by=child_id)
+    if not may_fall_back(job) or job.replaced_by is not None:
+        raise NotAllowed(f"message {job.id} is {job.state} and does not go out as SMS", state=job.state)
+    if child is None:
+        return await change(tx, job, fallback=Fallback.NONE.value)
+    await accept(tx, [child], rules, None)
+    return await change(tx, job, replaced_by=child.id)
+
+
+async def falling_back(run: Run) -> tuple[str, ...]:
+    """Ids of failed and expired messages that are to go out as SMS."""
+    statement = select(messages.c.id).where(FALLING_BACK, messages.c.was_unknown.is_(False)).order_by(messages.c.seq).limit(PORTION)
+    return tuple((await run(statement)).scalars())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 
+from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.errors import Fault, MmsproxyError
 from mmsproxy.link import Phase
 
@@ -153,16 +154,6 @@ class Fallback(StrEnum):
     SMS = "sms"
 
 
-class Verdict(Enum):
-    """What one attempt came to; the values are those of carrier.attempt.Outcome."""
-
-    SENT = "sent"
-    PARTIAL = "partial"
-    REFUSED = "refused"
-    NOT_SENT = "not_sent"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """`number` as it stands in the message, without /TYPE=. `report` is the last X-Mms-Status or Read-Status name that came for it."""
@@ -197,7 +188,7 @@ class Result:
     timings           seconds by stage
     """
 
-    verdict: Verdict
+    outcome: Outcome
     phase: Phase
     code: str = ""
     detail: str = ""
@@ -217,14 +208,14 @@ class Result:
     @property
     def error(self) -> Reason | None:
         """None when sent."""
-        if self.verdict is Verdict.SENT:
+        if self.outcome is Outcome.SENT:
             return None
         return Reason(self.code, self.detail, self.retryable, self.phase, self.response_status, self.http_status)
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One attempt as it is kept. `verdict` None: under way, or the process that made it is gone."""
+    """One attempt as it is kept. `outcome` None: under way, or the process that made it is gone."""
 
     number: int
     line: str
@@ -232,7 +223,7 @@ class AttemptRecord:
     phase: Phase
     last_byte_at: float | None = None
     ended_at: float | None = None
-    verdict: Verdict | None = None
+    outcome: Outcome | None = None
     code: str = ""
     detail: str = ""
     bytes_offered: int = 0

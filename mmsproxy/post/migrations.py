@@ -61,7 +61,7 @@ _OUTBOX = Step(
         """CREATE TABLE attempts (
             message_seq BIGINT NOT NULL REFERENCES messages (seq) ON DELETE CASCADE, number INTEGER NOT NULL,
             line TEXT NOT NULL, owner TEXT NOT NULL, started_at DOUBLE PRECISION NOT NULL, last_byte_at DOUBLE PRECISION,
-            ended_at DOUBLE PRECISION, phase BIGINT NOT NULL, verdict TEXT, code TEXT NOT NULL, detail TEXT NOT NULL,
+            ended_at DOUBLE PRECISION, phase BIGINT NOT NULL, outcome TEXT, code TEXT NOT NULL, detail TEXT NOT NULL,
             bytes_offered BIGINT NOT NULL, bytes_total BIGINT NOT NULL, tries BIGINT NOT NULL, response_status BIGINT, http_status BIGINT,
             transaction_id TEXT, sha256 TEXT, timings TEXT NOT NULL, PRIMARY KEY (message_seq, number))""",
         """CREATE TABLE pdus (
@@ -119,8 +119,10 @@ _COST_AND_DOUBT = Step(
         "ALTER TABLE messages ADD COLUMN cost BIGINT NOT NULL DEFAULT 1",
         "ALTER TABLE messages ADD COLUMN was_unknown BOOLEAN NOT NULL DEFAULT FALSE",
         """UPDATE messages SET was_unknown = TRUE WHERE state = 'unknown' OR EXISTS (
-            SELECT 1 FROM attempts WHERE attempts.message_seq = messages.seq AND attempts.verdict = 'unknown')""",
+            SELECT 1 FROM attempts WHERE attempts.message_seq = messages.seq AND attempts.outcome = 'unknown')""",
         "CREATE INDEX messages_created ON messages (created_at)",
+        """CREATE INDEX messages_fallback ON messages (seq)
+            WHERE fallback = 'sms' AND replaced_by IS NULL AND state IN ('failed', 'expired')""",
     ),
 )
 

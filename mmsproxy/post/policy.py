@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from mmsproxy.carrier.attempt import Outcome, StatusClass, status_class
 from mmsproxy.link import Phase
 from mmsproxy.post.caps import WEEK, Caps, Usage
 from mmsproxy.post.job import (
@@ -25,7 +26,6 @@ from mmsproxy.post.job import (
     RecipientState,
     Result,
     State,
-    Verdict,
 )
 from mmsproxy.wap_numbers import ReadStatus, ResponseStatus, Status
 
@@ -39,7 +39,6 @@ MIN_RESEND_PAUSE = 60.0  # seconds from unknown to a policy's re-send
 MAX_RESENDS = 2
 MAX_CLOCK_STEP = 5.0  # seconds that wall and monotonic clock may drift apart before times are shifted
 
-TRANSIENT = frozenset(range(0xC0, 0xE0)) - {ResponseStatus.ERROR_TRANSIENT_PARTIAL_SUCCESS}  # reserved ones count as 192
 UNRESOLVED = frozenset({ResponseStatus.ERROR_TRANSIENT_SENDING_ADDRESS_UNRESOLVED, ResponseStatus.ERROR_TRANSIENT_MESSAGE_NOT_FOUND})
 # No service or no credit: whatever is sent next on this line meets the same, and some carriers count it (mms.md 17).
 PAUSING = frozenset(
@@ -215,25 +214,23 @@ def settle(job: Job, result: Result, now: float, random: float) -> Settlement:
 
 
 def _settle(job: Job, result: Result, now: float, random: float) -> Settlement:
-    if result.verdict is Verdict.SENT:
+    if result.outcome is Outcome.SENT:
         return _settled(job, State.SENT)
-    if result.verdict is Verdict.PARTIAL:
+    if result.outcome is Outcome.PARTIAL:
         return _settled(job, State.PARTIAL)
-    if result.verdict is Verdict.UNKNOWN:
+    if result.outcome is Outcome.UNKNOWN:
         return replace(_settled(job, State.UNKNOWN), was_unknown=True)
-    if result.verdict is Verdict.REFUSED and result.response_status is not None:
+    if result.outcome is Outcome.REFUSED and result.response_status is not None:
         return _by_status(job, result, result.response_status, now, random)
     return _again(job, result, now, random) if result.retryable else _settled(job, State.FAILED)
 
 
 def _by_status(job: Job, result: Result, status: int, now: float, random: float) -> Settlement:
-    if status == ResponseStatus.ERROR_TRANSIENT_PARTIAL_SUCCESS:
-        return _settled(job, State.PARTIAL)
     if status in UNRESOLVED:
         if job.unresolved >= MAX_UNRESOLVED:
             return _settled(job, State.FAILED)
         return replace(_again(job, result, now, random), unresolved=job.unresolved + 1)
-    if status in TRANSIENT:
+    if status_class(status) is StatusClass.TRANSIENT:
         return _again(job, result, now, random)
     failed = _settled(job, State.FAILED)
     return replace(failed, pauses_line=f"0x{status:02X} {result.detail}"[:200]) if status in PAUSING else failed
@@ -257,9 +254,9 @@ def retry_delay(failures: int, random: float) -> float:
 
 def late_answer(result: Result) -> State | None:
     """The state that an answer gives to a message which was given up as unknown before it came; None: it stays unknown."""
-    if result.verdict is Verdict.SENT:
+    if result.outcome is Outcome.SENT:
         return State.SENT
-    return State.FAILED if result.verdict is Verdict.REFUSED else None
+    return State.FAILED if result.outcome is Outcome.REFUSED else None
 
 
 # What persons and senders may ask for.
@@ -327,7 +324,7 @@ def identical_post(job: Job, now: float, limits: Limits) -> Identical:
 
 def _refused_for_good(job: Job) -> bool:
     status = job.error.response_status if job.error else None
-    return status is not None and status not in TRANSIENT
+    return status is not None and status_class(status) is StatusClass.PERMANENT
 
 
 # Reports.

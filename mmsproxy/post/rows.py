@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
 from mmsproxy.post.job import (
     AttemptRecord,
@@ -20,7 +21,6 @@ from mmsproxy.post.job import (
     Recipient,
     RecipientState,
     State,
-    Verdict,
 )
 from mmsproxy.post.records import Draft, Event, LineRow, Media, Message, Pdu
 
@@ -124,7 +124,7 @@ def attempt(row: Row) -> AttemptRecord:
         phase=Phase(row["phase"]),
         last_byte_at=row["last_byte_at"],
         ended_at=row["ended_at"],
-        verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         code=row["code"],
         detail=row["detail"],
         bytes_offered=row["bytes_offered"],

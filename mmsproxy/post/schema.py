@@ -15,6 +15,7 @@ metadata = MetaData()
 WAITING = text("state IN ('queued', 'retrying')")
 SCHEDULED = text("state = 'scheduled'")
 SENDING = text("state = 'sending'")
+FALLING_BACK = text("fallback = 'sms' AND replaced_by IS NULL AND state IN ('failed', 'expired')")
 UNKNOWN = text("state = 'unknown'")
 
 GATEWAY = "*"  # the row of `lines` whose pause is the kill switch
@@ -137,7 +138,7 @@ attempts = Table(
     _maybe_time("last_byte_at"),
     _maybe_time("ended_at"),
     _whole("phase"),
-    _maybe("verdict"),
+    _maybe("outcome"),
     _text("code"),
     _text("detail"),
     _whole("bytes_offered"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from mmsproxy.post.engines import Engine, open_engine
 from mmsproxy.post.files import Files
 from mmsproxy.post.intake import Prepared, Turn
 from mmsproxy.post.job import AttemptRecord, Job, Lease, Result, State
-from mmsproxy.post.policy import Limits, Wait
+from mmsproxy.post.policy import MAX_CLOCK_STEP, Limits, Wait
 from mmsproxy.post.records import Accepted, Draft, Event, Filter, IdempotencyKey, LineRow, Media, Message, Page, Pdu
 from mmsproxy.post.retention import Retention
 from mmsproxy.post.schema import GATEWAY
@@ -117,7 +117,9 @@ class Store:
         """Gives it back, not begun."""
         await self.database.write(partial(work.drop, lease=lease))
 
-    async def begin(self, lease: Lease, worker: Worker, pdu: Pdu, *, transaction_id: str | None = None, is_new: bool = False) -> Lease:
+    async def begin(
+        self, lease: Lease, worker: Worker, pdu: Pdu | None, *, transaction_id: str | None = None, is_new: bool = False
+    ) -> Lease:
         """Commits `sending`, before the first byte is offered; work on with the lease that it returns. Raises LeaseLost."""
         step = partial(work.begin, lease=lease, worker=worker, limits=self.limits, pdu=pdu, transaction_id=transaction_id, is_new=is_new)
         return await self.database.write(step)
@@ -130,9 +132,9 @@ class Store:
         """Commits the outcome. May be repeated."""
         return await self.database.write(partial(work.finish, lease=lease, result=result, random=random))
 
-    async def renew(self, owner: str, lease: float) -> int:
-        """Keeps all that the owner is sending for `lease` more seconds."""
-        return await self.database.write(partial(work.renew, owner=owner, lease=lease))
+    async def renew(self, owner: str, seqs: Collection[int], lease: float) -> int:
+        """Keeps what the owner is sending for `lease` more seconds; returns how many are still its own."""
+        return await self.database.write(partial(work.renew, owner=owner, seqs=seqs, lease=lease)) if seqs else 0
 
     async def sweep(self) -> int:
         """Does what time asks for; returns how many messages changed. Looks before it locks."""
@@ -142,12 +144,17 @@ class Store:
 
     async def recover(self, owner: str) -> int:
         """At start, before anything is claimed: settles what earlier owners of the same node left (all owners, where a file has only one
-        process). `owner` is NODE/RUN. Returns how many messages were being sent."""
+        process). `owner` is NODE/RUN. Returns how many messages were being sent. A clock that was lost (no battery) moves what waits."""
+        behind = await self.read(partial(sweeping.is_behind, now=self.database.now()))
+        if behind > MAX_CLOCK_STEP:
+            await self.shift_clock(-behind)
         step = partial(sweeping.recover_owners, node=owner.split("/", 1)[0], owner=owner, everybody=self._owner is not None)
         return await self._until_done(step)
 
     async def shift_clock(self, step: float) -> None:
-        """The wall clock was set by `step` seconds while we ran."""
+        """The wall clock was set by `step` seconds. Does nothing where other hosts, with clocks of their own, share the store."""
+        if self._owner is None:
+            return
         await self.database.write(partial(sweeping.shift_clock, step=step))
 
     async def forget(self, keep: Retention) -> int:
@@ -171,9 +178,14 @@ class Store:
         """Raises NotFound, NotAllowed."""
         return await self.database.write(partial(desk.resolve, message_id=message_id, as_state=as_state))
 
-    async def link_fallback(self, message_id: str, child_id: str) -> Job:
-        """Raises NotFound, NotAllowed."""
-        return await self.database.write(partial(desk.link_fallback, message_id=message_id, child_id=child_id))
+    async def falling_back(self) -> tuple[str, ...]:
+        """Ids of messages whose `fallback: sms` is due."""
+        return await self.read(desk.falling_back)
+
+    async def fall_back(self, message_id: str, draft: Draft | None) -> Job:
+        """The message goes out as another, which is accepted with it; None gives that up. Raises NotFound, NotAllowed, Refused."""
+        child = None if draft is None else await self._prepared(draft)
+        return await self.database.write(partial(desk.fall_back, message_id=message_id, child=child, rules=self.rules))
 
     async def report(self, heard: Report) -> Job | None:
         """The message that a delivery or read report belongs to, as it is then."""

@@ -16,7 +16,7 @@ from mmsproxy.post.job import Cause, Door, Job, State
 from mmsproxy.post.moves import move
 from mmsproxy.post.policy import Become, Limits, UnknownPolicy, View, decide, recover
 from mmsproxy.post.reading import Run
-from mmsproxy.post.schema import GATEWAY, SCHEDULED, SENDING, UNKNOWN, WAITING, attempts, deliveries, lines, messages
+from mmsproxy.post.schema import GATEWAY, SCHEDULED, SENDING, UNKNOWN, WAITING, attempts, deliveries, events, lines, messages
 from mmsproxy.post.work import give_back
 
 PORTION = 200  # messages in one transaction
@@ -90,6 +90,12 @@ async def _after_crash(tx: Tx, job: Job, decision: Become) -> dict[str, Any]:
     if job.last_byte_at is None:
         await give_back(tx, job)
     return {"failures": job.failures + 1, "was_unknown": job.was_unknown or decision.state is State.UNKNOWN}
+
+
+async def is_behind(run: Run, now: float) -> float:
+    """Seconds by which the clock stands before the last thing that was written down; 0 when it does not."""
+    last = (await run(select(events.c.at).order_by(events.c.seq.desc()).limit(1))).scalar_one_or_none()
+    return 0.0 if last is None else max(0.0, last - now)
 
 
 async def shift_clock(tx: Tx, step: float) -> None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Subquery, insert, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
 from mmsproxy.post import counting, rows
 from mmsproxy.post.caps import Usage
 from mmsproxy.post.database import Tx
-from mmsproxy.post.job import CLAIMABLE, Cause, Job, Lease, LeaseLost, Priority, RecipientState, Result, State, Verdict
+from mmsproxy.post.job import CLAIMABLE, Cause, Job, Lease, LeaseLost, Priority, RecipientState, Result, State
 from mmsproxy.post.moves import change, job_by_seq, move
 from mmsproxy.post.policy import Become, Limits, Send, View, Wait, decide, late_answer, settle, view_allows
 from mmsproxy.post.records import LineRow, Pdu
@@ -66,8 +68,10 @@ async def drop(tx: Tx, lease: Lease) -> None:
         tx.wake_queue()
 
 
-async def begin(tx: Tx, lease: Lease, worker: Worker, limits: Limits, pdu: Pdu, *, transaction_id: str | None, is_new: bool) -> Lease:
-    """Commits `sending`. `is_new`: the PDU was just composed and is not kept yet.
+async def begin(
+    tx: Tx, lease: Lease, worker: Worker, limits: Limits, pdu: Pdu | None, *, transaction_id: str | None, is_new: bool
+) -> Lease:
+    """Commits `sending`. `is_new`: the PDU was just composed and is not kept yet. `pdu` None: it could not be made.
 
     Raises LeaseLost: it was canceled or taken over, everything is paused, or a cap was reached since the claim.
     """
@@ -75,18 +79,17 @@ async def begin(tx: Tx, lease: Lease, worker: Worker, limits: Limits, pdu: Pdu, 
     if job.state not in CLAIMABLE:
         raise LeaseLost(f"message {job.id} is {job.state}")
     await _check_money(tx, worker, limits, job)
-    digest = hashlib.sha256(pdu.data).hexdigest()
     begun: dict[str, Any] = {
         "attempts": job.attempts + 1,
         "last_byte_at": None,
         "used_line": worker.line,
         "lease_until": tx.now + worker.lease,
     }
-    made: dict[str, Any] = {"transaction_id": rows.clean(transaction_id), "sha256": digest, "size": len(pdu.data)}
+    made = {} if pdu is None else _described(pdu, transaction_id)
     moved = await move(tx, job, State.SENDING, Cause.WORKER, keep_fence=True, **begun, **made)
-    if is_new:
+    if is_new and pdu is not None:
         await _keep_pdu(tx, job.seq, "request", pdu)
-    await tx.run(insert(attempts), _attempt_row(moved, worker, tx.now, digest, len(pdu.data), made["transaction_id"]))
+    await tx.run(insert(attempts), _attempt_row(moved, worker, tx.now, made))
     if limits.caps.window:
         await counting.spend(tx, [GATEWAY_SCOPE], job.cost)
     return Lease(moved, worker.owner, lease.fence, tx.now + worker.lease)
@@ -105,15 +108,17 @@ async def last_byte(tx: Tx, lease: Lease) -> None:
 async def finish(tx: Tx, lease: Lease, result: Result, random: float) -> Job:
     """Commits the outcome; the same again changes nothing. `random` in 0..1 is the jitter of a retry."""
     job = await job_by_seq(tx, lease.job.seq)
-    await tx.run(update(attempts).where(*_attempt_of(lease), attempts.c.verdict.is_(None)).values(**_attempt_end(result, tx.now)))
+    await tx.run(update(attempts).where(*_attempt_of(lease), attempts.c.outcome.is_(None)).values(**_attempt_end(result, tx.now)))
     if job.fence != lease.fence or job.state is not State.SENDING:
         return await _finish_late(tx, job, lease, result)
     return await _settle(tx, job, result, random)
 
 
-async def renew(tx: Tx, owner: str, lease: float) -> int:
-    """Keeps what the owner works on; returns how many."""
-    row = (messages.c.owner == owner) & (messages.c.state == State.SENDING.value)
+async def renew(tx: Tx, owner: str, seqs: Collection[int], lease: float) -> int:
+    """Keeps what the owner is sending; returns how many are still its own."""
+    if not seqs:
+        return 0
+    row = messages.c.seq.in_(sorted(seqs)) & (messages.c.owner == owner) & (messages.c.state == State.SENDING.value)
     return (await tx.run(update(messages).where(row).values(lease_until=tx.now + lease))).rowcount
 
 
@@ -203,7 +208,11 @@ async def _keep_pdu(tx: Tx, seq: int, role: str, pdu: Pdu) -> None:
     await tx.run(same.on_conflict_do_update(index_elements=["message_seq", "role"], set_={"data": pdu.data, "headers": values["headers"]}))
 
 
-def _attempt_row(job: Job, worker: Worker, now: float, digest: str, size: int, transaction_id: str | None) -> dict[str, Any]:
+def _described(pdu: Pdu, transaction_id: str | None) -> dict[str, Any]:
+    return {"transaction_id": rows.clean(transaction_id), "sha256": hashlib.sha256(pdu.data).hexdigest(), "size": len(pdu.data)}
+
+
+def _attempt_row(job: Job, worker: Worker, now: float, made: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "message_seq": job.seq,
         "number": job.attempts,
@@ -214,10 +223,10 @@ def _attempt_row(job: Job, worker: Worker, now: float, digest: str, size: int, t
         "code": "",
         "detail": "",
         "bytes_offered": 0,
-        "bytes_total": size,
+        "bytes_total": made.get("size", 0),
         "tries": 0,
-        "transaction_id": transaction_id,
-        "sha256": digest,
+        "transaction_id": made.get("transaction_id"),
+        "sha256": made.get("sha256"),
         "timings": "{}",
     }
 
@@ -233,7 +242,7 @@ def _attempt_end(result: Result, now: float) -> dict[str, Any]:
     return {
         "ended_at": now,
         "phase": int(result.phase),
-        "verdict": result.verdict.value,
+        "outcome": result.outcome.value,
         "code": result.code,
         "detail": rows.clean(result.detail),
         "bytes_offered": result.bytes_offered,
@@ -247,8 +256,8 @@ def _attempt_end(result: Result, now: float) -> dict[str, Any]:
 async def _settle(tx: Tx, job: Job, result: Result, random: float) -> Job:
     settled = settle(job, result, tx.now, random)
     counters = {"failures": settled.failures, "unresolved": settled.unresolved, "was_unknown": settled.was_unknown}
-    columns = {"due_at": settled.due_at, **counters, **_known(result, "answer" if result.verdict is Verdict.SENT else None)}
-    if result.verdict is Verdict.NOT_SENT:
+    columns = {"due_at": settled.due_at, **counters, **_known(result, "answer" if result.outcome is Outcome.SENT else None)}
+    if result.outcome is Outcome.NOT_SENT:
         columns["last_byte_at"] = None  # it was committed, and then the last byte did not leave after all
         await give_back(tx, job)
     moved = await move(tx, job, settled.state, Cause.WORKER, reason=result.error, **columns)
@@ -276,7 +285,7 @@ async def _finish_late(tx: Tx, job: Job, lease: Lease, result: Result) -> Job:
 def _known(result: Result, settled_by: str | None) -> dict[str, Any]:
     """What an attempt taught about the message itself."""
     columns: dict[str, Any] = {"settled_by": settled_by, "response_text": rows.clean(result.response_text)}
-    if result.verdict is Verdict.SENT:
+    if result.outcome is Outcome.SENT:
         columns |= {"carrier_message_id": rows.clean(result.carrier_message_id), "error": None}
     return columns
 

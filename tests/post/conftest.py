@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
-from mmsproxy.post.job import Result, Verdict
+from mmsproxy.post.job import Result
 from mmsproxy.post.records import Draft, Pdu
 from mmsproxy.post.store import Store, open_store
 from mmsproxy.post.work import Worker
@@ -199,9 +200,9 @@ def draft() -> Callable[..., Draft]:
 
 @pytest.fixture
 def result() -> Callable[..., Result]:
-    """What an attempt came to, by the name of its verdict."""
+    """What an attempt came to, by the name of its outcome."""
 
-    def make(verdict: str, **fields: Any) -> Result:
+    def make(outcome: str, **fields: Any) -> Result:
         usual: dict[str, dict[str, Any]] = {
             "sent": {"phase": Phase.ANSWER_WHOLE, "response_status": 0x80, "carrier_message_id": "m-1", "answer": b"\x8c\x81"},
             "partial": {"phase": Phase.ANSWER_WHOLE, "code": "partial", "response_status": 0xC4},
@@ -209,6 +210,6 @@ def result() -> Callable[..., Result]:
             "not_sent": {"phase": Phase.OPEN, "code": "connect_failed", "retryable": True, "detail": "no way"},
             "unknown": {"phase": Phase.LAST_BYTE, "code": "answer_timeout", "detail": "no answer"},
         }
-        return Result(Verdict(verdict), **{**usual[verdict], **fields})
+        return Result(Outcome(outcome), **{**usual[outcome], **fields})
 
     return make
