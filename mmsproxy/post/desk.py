@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from mmsproxy.post import rows
 from mmsproxy.post.admission import Rules
 from mmsproxy.post.database import Tx
-from mmsproxy.post.intake import Prepared, accept, requeue
+from mmsproxy.post.intake import MayGrow, Prepared, accept, requeue
 from mmsproxy.post.job import Cause, Fallback, Job, NotAllowed, Reason, Recipient, RecipientState, State
 from mmsproxy.post.moves import change, job_by_id, job_by_seq, move
 from mmsproxy.post.policy import better, by_recipients, check_cancel, check_resolve, check_retry, may_fall_back, the_candidate
@@ -49,7 +49,7 @@ async def resolve(tx: Tx, message_id: str, as_state: State) -> Job:
     return moved
 
 
-async def fall_back(tx: Tx, message_id: str, child: Prepared | None, rules: Rules) -> Job:
+async def fall_back(tx: Tx, message_id: str, child: Prepared | None, rules: Rules, may_grow: MayGrow) -> Job:
     """The same message as SMS, both in one commit; without a child the fallback is given up.
 
     Raises NotFound; NotAllowed where it might have been delivered, or has a successor; Refused.
@@ -59,7 +59,7 @@ async def fall_back(tx: Tx, message_id: str, child: Prepared | None, rules: Rule
         raise NotAllowed(f"message {job.id} is {job.state} and does not go out as SMS", state=job.state)
     if child is None:
         return await change(tx, job, fallback=Fallback.NONE.value)
-    await accept(tx, [child], rules, None)
+    await accept(tx, [child], rules, None, may_grow)
     return await change(tx, job, replaced_by=child.id)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,8 @@ from mmsproxy.post.moves import announce, job_by_seq, move
 from mmsproxy.post.policy import Identical, Limits, identical_post
 from mmsproxy.post.records import Accepted, Draft, IdempotencyKey, Media, Message
 from mmsproxy.post.schema import duplicates, idempotency, media, messages, optouts, pdus, recipients, tokens
+
+MayGrow = Callable[[], None]  # raises StoreFull or StoreUnavailable while nothing new is accepted; what is known is still told
 
 
 class IdempotencyConflict(MmsproxyError):
@@ -54,24 +56,27 @@ class Turn:
     message: Message
 
 
-async def accept(tx: Tx, prepared: Sequence[Prepared], rules: Rules, key: IdempotencyKey | None) -> Accepted:
-    """All or none. Raises Refused, IdempotencyConflict."""
+async def accept(tx: Tx, prepared: Sequence[Prepared], rules: Rules, key: IdempotencyKey | None, may_grow: MayGrow) -> Accepted:
+    """All or none. Raises Refused, IdempotencyConflict, and what `may_grow` raises."""
     if key is not None and (known := await _replay(tx, key)) is not None:
         return known
+    may_grow()
     await _admit(tx, [item.draft for item in prepared], rules)
     if key is not None:
         await _keep_key(tx, key, [item.id for item in prepared])
     return Accepted(tuple([await _insert(tx, item) for item in prepared]))
 
 
-async def accept_post(tx: Tx, prepared: Prepared, rules: Rules, limits: Limits) -> Turn:
-    """A POST at the MM1 door: joins, replays, tries anew or is new (mm1.md 6). Raises Refused; ValueError without client and PDU."""
+async def accept_post(tx: Tx, prepared: Prepared, rules: Rules, limits: Limits, may_grow: MayGrow) -> Turn:
+    """A POST at the MM1 door: joins, replays, tries anew or is new (mm1.md 6). Raises Refused, what `may_grow` raises; ValueError
+    without client and PDU."""
     client, digest = prepared.draft.client, prepared.pdu_digest
     if client is None or digest is None:
         raise ValueError("a POST at the MM1 door has a client and a PDU")
     known = await _duplicate(tx, client, digest)
     kind = Identical.NEW if known is None else identical_post(known, tx.now, limits)
     if kind in (Identical.NEW, Identical.ANEW):
+        may_grow()
         await _admit(tx, [prepared.draft], rules)
     if known is not None and kind is Identical.ANEW:
         known = await requeue(tx, known, Cause.SENDER, valid_for=prepared.draft.valid_for)

@@ -89,15 +89,15 @@ class Store:
 
         Raises Refused (numbers, caps, opt-outs), IdempotencyConflict, StoreFull.
         """
-        self._check_intake()
         prepared = [await self._prepared(draft) for draft in drafts]
-        return await self.database.write(partial(intake.accept, prepared=prepared, rules=self.rules, key=key))
+        step = partial(intake.accept, prepared=prepared, rules=self.rules, key=key, may_grow=self.check_intake)
+        return await self.database.write(step)
 
     async def accept_post(self, draft: Draft) -> Turn:
         """A POST at the MM1 door: new, or the one that the same client posted before (mm1.md 6). Raises Refused, StoreFull."""
-        self._check_intake()
         prepared = await self._prepared(draft)
-        return await self.database.write(partial(intake.accept_post, prepared=prepared, rules=self.rules, limits=self.limits))
+        step = partial(intake.accept_post, prepared=prepared, rules=self.rules, limits=self.limits, may_grow=self.check_intake)
+        return await self.database.write(step)
 
     async def store_answer(self, key: IdempotencyKey, status: int, answer: bytes) -> None:
         """What the first request with this key was answered, for those that repeat it."""
@@ -105,7 +105,10 @@ class Store:
 
     def check_intake(self) -> None:
         """Raises StoreFull or StoreUnavailable when `accept` would. For doors that want to refuse before they read a body."""
-        self._check_intake()
+        if self.database.fault is not None:
+            raise StoreUnavailable(f"nothing is accepted: {self.database.fault.detail}", cure=self.database.fault.cure)
+        if self._reserve is not None:
+            self._reserve.check_intake()
 
     # Working.
 
@@ -185,7 +188,9 @@ class Store:
     async def fall_back(self, message_id: str, draft: Draft | None) -> Job:
         """The message goes out as another, which is accepted with it; None gives that up. Raises NotFound, NotAllowed, Refused."""
         child = None if draft is None else await self._prepared(draft)
-        return await self.database.write(partial(desk.fall_back, message_id=message_id, child=child, rules=self.rules))
+        return await self.database.write(
+            partial(desk.fall_back, message_id=message_id, child=child, rules=self.rules, may_grow=self.check_intake)
+        )
 
     async def report(self, heard: Report) -> Job | None:
         """The message that a delivery or read report belongs to, as it is then."""
@@ -258,13 +263,9 @@ class Store:
 
     # Inside.
 
-    def _check_intake(self) -> None:
-        if self.database.fault is not None:
-            raise StoreUnavailable(f"nothing is accepted: {self.database.fault.detail}", cure=self.database.fault.cure)
-        if self._reserve is not None:
-            self._reserve.check_intake()
-
     async def _prepared(self, draft: Draft) -> Prepared:
+        if draft.media:
+            self.check_intake()
         kept = []
         for n, item in enumerate(draft.media):
             name = await asyncio.to_thread(self.files.put, item.data)
