@@ -17,7 +17,9 @@ import pytest
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
 from mmsproxy.post.job import Result
+from mmsproxy.post.migrations import STEPS
 from mmsproxy.post.records import Draft, Pdu
+from mmsproxy.post.schema import metadata
 from mmsproxy.post.store import Store, open_store
 from mmsproxy.post.work import Worker
 
@@ -73,6 +75,7 @@ class Cluster:
     folder: Path
     prefix: tuple[str, ...]
     binaries: Path
+    databases: list[str] = field(default_factory=list)
 
     def run(self, program: str, *arguments: str) -> None:
         subprocess.run([*self.prefix, str(self.binaries / program), *arguments], check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
@@ -87,15 +90,30 @@ class Cluster:
     def stop(self, mode: str = "immediate") -> None:
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
 
-    async def create(self, name: str) -> str:
+    async def execute(self, *statements: str, database: str = "postgres") -> None:
         import asyncpg
 
-        connection = await asyncpg.connect(host=str(self.folder), user="mmsproxy", database="postgres")
+        connection = await asyncpg.connect(host=str(self.folder), user="mmsproxy", database=database)
         try:
-            await connection.execute(f'CREATE DATABASE "{name}"')
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
+
+    async def create(self, name: str) -> str:
+        await self.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
+
+    async def cleared(self) -> str:
+        """The session's shared database as it is after the migrations: emptying it takes a tenth of the time of a new one."""
+        if "shared" not in self.databases:
+            self.databases.append("shared")
+            url = await self.create("shared")
+            await (await open_store(url, media=self.folder / "media", clock=Clock(), new_id=str)).close()
+        tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables if table.name != "schema_version")
+        seeds = [sql for step in STEPS for sql in step.sql("postgresql") if sql.startswith("INSERT")]
+        await self.execute(f"TRUNCATE {tables} RESTART IDENTITY", *seeds, database="shared")
+        return self.url("shared")
 
 
 def _make_cluster() -> Cluster:
@@ -159,9 +177,6 @@ class Place:
         return await open_store(self.url, media=self.folder / "media", clock=self.clock, new_id=self.new_id, **options)
 
 
-_databases = itertools.count()
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -172,7 +187,7 @@ async def place(engine: str, tmp_path: Path, clock: Clock, request: pytest.Fixtu
     if engine == "sqlite":
         return Place(f"sqlite+aiosqlite:///{tmp_path}/post.db", tmp_path, clock)
     cluster: Cluster = request.getfixturevalue("cluster")
-    return Place(await cluster.create(f"test{os.getpid()}_{next(_databases)}"), tmp_path, clock)
+    return Place(await cluster.cleared(), tmp_path, clock)
 
 
 @pytest.fixture
