@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mmsproxy.errors import MmsproxyError, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from mmsproxy.post.bell import Bell
+from mmsproxy.post.disk import mark_damaged
 from mmsproxy.post.engines import Engine, is_disconnect, is_disk_fault, is_transient, translated
 from mmsproxy.post.migrations import NEWEST, STEPS
 from mmsproxy.post.schema import events, schema_version
@@ -258,6 +259,8 @@ class Database:
         if isinstance(known, StoreCorrupt) or is_disk_fault(error):
             if self.fault is None:
                 _log.critical("the store accepts nothing more: %s", known, extra={"engine": self.engine.name})
+                if self.engine.file is not None and isinstance(known, StoreCorrupt):
+                    mark_damaged(self.engine.file, known.detail)
             self.fault = self.fault or known
         return known or error
 

@@ -83,7 +83,7 @@ class Reserve:
         return stat.f_bavail * stat.f_frsize
 
     def _take(self, free: int) -> bool:
-        if free < self._low_water + self._size:
+        if free < self._low_water + 2 * self._size:  # not out of what giving it up has just freed
             return False
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

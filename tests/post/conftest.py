@@ -182,11 +182,28 @@ def clock() -> Clock:
     return Clock()
 
 
+def cluster_of(request: pytest.FixtureRequest) -> Cluster:
+    """Asked for by name, so that SQLite's tests start no server."""
+    made: Cluster = request.getfixturevalue("cluster")
+    return made
+
+
 @pytest.fixture
 async def place(engine: str, tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> Place:
     if engine == "sqlite":
         return Place(f"sqlite+aiosqlite:///{tmp_path}/post.db", tmp_path, clock)
-    cluster: Cluster = request.getfixturevalue("cluster")
+    return Place(await cluster_of(request).cleared(), tmp_path, clock)
+
+
+@pytest.fixture
+def sqlite_place(tmp_path: Path, clock: Clock) -> Place:
+    """For what only a file has: one process, one disk, one clock."""
+    return Place(f"sqlite+aiosqlite:///{tmp_path}/post.db", tmp_path, clock)
+
+
+@pytest.fixture
+async def postgres_place(cluster: Cluster, tmp_path: Path, clock: Clock) -> Place:
+    """For what only a server has: other processes. The test is marked needs_postgres."""
     return Place(await cluster.cleared(), tmp_path, clock)
 
 

@@ -173,15 +173,13 @@ async def test_a_failed_post_starts_anew_on_the_same_row(store: Store, post: Dra
     assert again.message.job.expires_at == clock.now + 55
 
 
-async def test_nothing_new_on_a_full_disk_but_what_is_known(place, post: Draft, result: MakeResult, worker: Worker) -> None:
-    if not place.url.startswith("sqlite"):
-        pytest.skip("a server has a disk of its own")
-    store = await place.open()
+async def test_nothing_new_on_a_full_disk_but_what_is_known(sqlite_place, post: Draft, result: MakeResult, worker: Worker) -> None:
+    store = await sqlite_place.open()
     await store.accept_post(post)
     await _send(store, worker, post, result("sent"))
     await store.accept([post], key=KEY)
     await store.close()
-    store = await place.open(low_water=1 << 60)
+    store = await sqlite_place.open(low_water=1 << 60)
     try:
         assert (await store.accept_post(post)).kind is Identical.REPLAY
         assert (await store.accept([post], key=KEY)).replayed
@@ -190,7 +188,7 @@ async def test_nothing_new_on_a_full_disk_but_what_is_known(place, post: Draft, 
                 await refused
         with pytest.raises(StoreFull):
             await store.accept([Draft(("+12025550123",), media=(NewMedia("text/plain", b"x"),))])
-        assert not list(place.folder.glob("media/*/*"))
+        assert not list(sqlite_place.folder.glob("media/*/*"))
     finally:
         await store.close()
 
