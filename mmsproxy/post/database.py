@@ -106,7 +106,7 @@ async def _run(op: Op[T], tx: Tx) -> T | _Raised:
     try:
         return await op(tx)
     except MmsproxyError as error:
-        if isinstance(error, StoreError) or tx.touched != before:
+        if tx.touched != before:
             raise
         return _Raised(error)
 
@@ -225,7 +225,7 @@ class Database:
     def _is_worth_another(self, error: Exception, committing: bool) -> bool:
         if isinstance(error, Again) or is_transient(error):
             return True
-        if isinstance(translated(error), StoreFull):
+        if isinstance(error, DBAPIError) and isinstance(translated(error), StoreFull):
             return self._on_full()
         return is_disconnect(error) and not committing
 
