@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmsproxy.errors import StoreFull, StoreUnavailable
 
-RESERVE = 16 * 1024 * 1024  # octets (delivery.md 10, "Disk full")
+RESERVE = 16 * 1024 * 1024  # octets (delivery.md 10, "Disk full"): four times what the log of writes takes until it is used anew
 LOW_WATER = 64 * 1024 * 1024  # octets free below which nothing is accepted
 CHECK_WHOLE_UP_TO = 256 * 1024 * 1024  # octets; a larger file is not read whole at start, which has to be ready within 2 s
 COMPANIONS = ("", "-wal", "-shm")

@@ -203,10 +203,10 @@ async def test_damage_that_shows_in_use(sqlite_place, draft: MakeDraft) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
+    """A file system of 32 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], check=True)
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
@@ -215,7 +215,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 async def test_a_full_disk(sqlite_place, small_disk: Path, draft: MakeDraft, worker: Worker, result: MakeResult) -> None:
     """Intake ends, what is there still goes its way, and when there is room again all is as before."""
     sqlite_place.url, reserve = f"sqlite+aiosqlite:///{small_disk}/post.db", small_disk / "post.db.reserve"
-    store = await sqlite_place.open(reserve=1 << 20, low_water=1 << 18)
+    store = await sqlite_place.open(reserve=8 << 20, low_water=1 << 20)
     messages = (await store.accept([draft() for _ in range(20)])).messages
     (small_disk / "filler").write_bytes(bytes(os.statvfs(small_disk).f_bavail * 4096))
     with pytest.raises(StoreFull, match="octets are free"):
