@@ -65,7 +65,7 @@ async def fall_back(tx: Tx, message_id: str, child: Prepared | None, rules: Rule
 
 async def falling_back(run: Run) -> tuple[str, ...]:
     """Ids of failed and expired messages that are to go out as SMS."""
-    statement = select(messages.c.id).where(FALLING_BACK, messages.c.was_unknown.is_(False)).order_by(messages.c.seq).limit(PORTION)
+    statement = select(messages.c.id).where(FALLING_BACK, messages.c.was_unknown.is_(False)).limit(PORTION)
     return tuple((await run(statement)).scalars())
 
 

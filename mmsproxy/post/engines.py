@@ -28,7 +28,8 @@ PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "jou
 # SQLSTATEs, or the beginnings of some.
 _PG_FULL = ("53100",)  # disk_full
 _PG_AGAIN = ("40001", "40P01")  # serialization_failure, deadlock_detected
-_PG_AWAY = ("08", "57P", "53300", "55P03", "25P03")  # connection, shutdown, too many connections, lock timeout, idle in transaction
+# Connection, shutdown, too many connections, lock timeout, idle in transaction; wrong login, no such database.
+_PG_AWAY = ("08", "57P", "53300", "55P03", "25P03", "28", "3D000")
 
 
 class Engine(Protocol):
@@ -132,7 +133,7 @@ def translated(error: BaseException) -> StoreError | None:
     if isinstance(error, StoreError):
         return error
     if isinstance(error, PoolTimeout | OSError | TimeoutError):
-        return StoreUnavailable(f"the database does not answer: {_line(error)}")
+        return StoreUnavailable(f"the database cannot be used: {_line(error)}")
     if not isinstance(error, DBAPIError):
         return None
     if isinstance(error.orig, sqlite3.Error):
@@ -166,7 +167,7 @@ def _from_postgres(error: DBAPIError) -> StoreError | None:
     if state in _PG_FULL:
         return StoreFull("the disk of the database server is full")
     if error.connection_invalidated or state.startswith(_PG_AWAY) or state in _PG_AGAIN or (not state and _is_connection_error(error)):
-        return StoreUnavailable(f"the database does not answer: {_line(error.orig or error)}")
+        return StoreUnavailable(f"the database cannot be used: {_line(error.orig or error)}")
     return None
 
 

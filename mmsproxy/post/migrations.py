@@ -121,7 +121,7 @@ _COST_AND_DOUBT = Step(
         """UPDATE messages SET was_unknown = TRUE WHERE state = 'unknown' OR EXISTS (
             SELECT 1 FROM attempts WHERE attempts.message_seq = messages.seq AND attempts.outcome = 'unknown')""",
         "CREATE INDEX messages_created ON messages (created_at)",
-        """CREATE INDEX messages_fallback ON messages (seq)
+        """CREATE INDEX messages_fallback ON messages (fallback, state)
             WHERE fallback = 'sms' AND replaced_by IS NULL AND state IN ('failed', 'expired')""",
     ),
 )

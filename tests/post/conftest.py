@@ -215,6 +215,13 @@ async def store(place: Place) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
+async def sqlite_store(sqlite_place: Place) -> AsyncIterator[Store]:
+    opened = await sqlite_place.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
 def worker() -> Worker:
     return Worker("node/1", "mint")
 
