@@ -66,7 +66,7 @@ class ModemConfig(_Section):
 
     port: str = SIMULATOR_PORT
     baud: int = Field(default=115200, ge=300, le=4_000_000)
-    dialect: Literal["auto", "sim800", "sim7600"] = "auto"
+    dialect: Literal["auto", "sim800", "sim7600", "sim7080", "quectel", "ublox", "telit"] = "auto"
     pin: Pin | None = None
 
 
@@ -146,7 +146,7 @@ class LineConfig(_Section):
 class SimulatorConfig(_Section):
     """The built-in modem and carrier. Rates in baud (0: unpaced), times in seconds."""
 
-    dialect: Literal["sim800", "sim7600"] = "sim7600"
+    dialect: Literal["sim800", "sim7600", "sim7080", "quectel", "ublox", "telit"] = "sim7600"
     line_rate: int = Field(default=115200, ge=0, le=4_000_000)
     rtt: float = Field(default=0.1, ge=0, le=60)
     activation: float = Field(default=1.0, ge=0, le=120)
@@ -233,6 +233,11 @@ class Settings(BaseSettings):
             if twice:
                 raise ValueError(f"two lines have the {what} {twice[0]!r}; give each its own")
         return self
+
+
+def data_home() -> Path:
+    """The folder that relative paths are relative to where there is no configuration file."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mmsproxy"
 
 
 def load(path: Path | None) -> Settings:

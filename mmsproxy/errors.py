@@ -112,6 +112,10 @@ class LinkLost(LinkError):
     code = "modem_lost"
 
 
+class ModemSilent(LinkLost):
+    """The modem does not answer AT any more: the recovery ladder begins."""
+
+
 class AtTimeout(LinkError):
     """The modem did not answer a command within its time."""
 
@@ -122,6 +126,24 @@ class AtError(LinkError):
     """The modem answered a command with an error line."""
 
     code = "at_error"
+
+
+class SmsRefused(AtError):
+    """The modem or the network did not take an SMS command. `cms` is the code of 3GPP TS 27.005 3.2.5, where one came: 0-127 the
+    network's (24.011 E-2), 128-255 the service centre's (23.040), 300 and more the modem's."""
+
+    code = "sms_refused"
+
+    def __init__(self, detail: str, *, cure: str = "", cms: int | None = None) -> None:
+        super().__init__(detail, cure=cure)
+        self.cms = cms
+
+
+class SmsUnknown(LinkError):
+    """An SMS was handed over, and nothing tells whether it has left. Never repeated by itself."""
+
+    code = "sms_unknown"
+    retryable = False
 
 
 class SimError(LinkError):

@@ -22,9 +22,9 @@ from mmsproxy.at.rules import Urc
 from mmsproxy.errors import AtStringError, ConnectError, LinkError, LinkLost, MmsproxyError
 from mmsproxy.events import BearerUp, Bus, LineLost, LineOnline
 from mmsproxy.link import LinkState, LinkStatus, Stream, Tap
-from mmsproxy.modem_channel import Channel, again, restart_of
-from mmsproxy.modem_stream import ModemStream
-from mmsproxy.serial_port import SerialPort
+from mmsproxy.modem.channel import Channel, again
+from mmsproxy.modem.port_finder import OpenPort, open_port
+from mmsproxy.modem.stream import ModemStream
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -80,9 +80,12 @@ class ModemLink:
         self._state = LinkState(LinkStatus.DOWN, "not started")
         self._settled = asyncio.Event()  # set while the state is not STARTING
         self._settled.set()
+        self._hurry = asyncio.Event()  # set by a message that waits while the owner rests
+        self._wanted = 0  # messages that wait in `ready`
+        self._tried = asyncio.Event()  # set whenever a try of the owner has come to something
         self._fault: LinkError | None = None
         self._owner: asyncio.Task[None] | None = None
-        self._port: SerialPort | None = None
+        self._port: OpenPort | None = None
         self._channel: Channel | None = None
         self._jobs: asyncio.Queue[_Job[Any] | None] = asyncio.Queue()
         self._identity = Identity()
@@ -115,12 +118,21 @@ class ModemLink:
             owner.cancel()
             await asyncio.gather(owner, return_exceptions=True)
         self._fail_all(LinkLost("the link was stopped"))
+        self._tried.set()
         self._enter(LinkStatus.DOWN, "stopped")
         await asyncio.gather(*self._closers, return_exceptions=True)
         await self._close_port()
 
     async def ready(self) -> None:
-        await self._settled.wait()
+        self._wanted += 1
+        try:
+            if self._state.status is LinkStatus.DOWN and self._owner is not None:
+                await self._try_now()
+            elif self._state.status is LinkStatus.STARTING:
+                self._hurry.set()
+            await self._settled.wait()
+        finally:
+            self._wanted -= 1
         dialect = self._online()
         started = asyncio.get_running_loop().time()
         if await self._call(startup.ensure_bearer(dialect, self._settings.profile)):
@@ -140,6 +152,12 @@ class ModemLink:
                 raise ConnectError(f"{host!r} is no host to connect to", cure=error.cure) from error
             raise
         return stream
+
+    async def _try_now(self) -> None:
+        """A message waits: the owner need not sit out its back-off. Returns when that try has come to something."""
+        self._tried.clear()
+        self._hurry.set()
+        await self._tried.wait()
 
     # -- handing scripts to the owner -------------------------------------------------------------------------------------------
 
@@ -186,7 +204,20 @@ class ModemLink:
                 self._lost(LinkError(f"internal error: {error!r}"))
             if not self._port_is_alive():
                 await self._close_port()
-            await asyncio.sleep(next(waits))
+            await self._rest(next(waits))
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the next try: so many seconds, or until a message wants the modem. One that waits for a modem which has just restarted
+        has it started up at once."""
+        self._tried.set()
+        if self._wanted and self._state.status is LinkStatus.STARTING:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+        self._hurry.clear()
 
     async def _open_channel(self) -> Channel:
         """A new conversation, over the port that is open (the modem restarted) or a new one."""
@@ -194,7 +225,7 @@ class ModemLink:
         self._channel = channel
         if self._port is None:
             self._note("port", f"opening {self._settings.port} at {self._settings.baud}")
-            self._port = await SerialPort.open(self._settings.port, self._settings.baud, self._received, self._port_lost)
+            self._port = await open_port(self._settings.port, self._settings.baud, self._received, self._port_lost)
             self._boot_seen = asyncio.get_running_loop().time()
         channel.attach(self._port)
         if self._fault is None or isinstance(self._fault, LinkLost):
@@ -305,7 +336,7 @@ class ModemLink:
         expected = urc.kind is Urc.BOOT_TAIL and now - self._boot_seen < BOOT_TAIL
         if not expected:
             self._boot_seen = now
-            self._channel.break_(restart_of(urc.line))
+            self._channel.break_(self._channel.restarted(urc.line))
 
     def _bearer_is_up(self, seconds: float) -> None:
         self._enter(LinkStatus.BEARER_UP)
@@ -315,6 +346,8 @@ class ModemLink:
         was_online = self._fault is None
         self._fault = error
         restarting = isinstance(error, LinkLost) and self._port_is_alive()
+        if restarting:
+            self._boot_seen = asyncio.get_running_loop().time()
         self._enter(LinkStatus.STARTING if restarting else LinkStatus.DOWN, str(error))
         self._fail_all(error)
         if was_online:
@@ -343,6 +376,8 @@ class ModemLink:
             self._state = replace(self._state, status=status, reason=reason)
             self._note("state", f"{status.name.lower()}: {reason}" if reason else status.name.lower())
         self._settled.clear() if status is LinkStatus.STARTING else self._settled.set()
+        if status >= LinkStatus.ATTACHED:
+            self._tried.set()
 
     def _note(self, kind: str, text: str) -> None:
         if self._tap is not None:

@@ -27,8 +27,10 @@ from mmsproxy.wsp.choices import (
     VERSION_VALUE,
     Assigned,
     IntegerOr,
+    MediaValue,
     NamedOctet,
     StatusOctet,
+    VersionValue,
 )
 from mmsproxy.wsp.encoded import ADDRESS, ENCODED_STRING
 from mmsproxy.wsp.integers import (
@@ -46,7 +48,7 @@ from mmsproxy.wsp.integers import (
     write_general,
 )
 from mmsproxy.wsp.leaf import LENGTH_QUOTE, REFUSE, Flaws, Leaf, fault
-from mmsproxy.wsp.parameters import CONTENT_TYPE, DISPOSITION, ELEMENT_DESCRIPTOR, PARAMETER_LIST
+from mmsproxy.wsp.parameters import CONTENT_TYPE, DISPOSITION, ELEMENT_DESCRIPTOR, PARAMETER_LIST, ContentTypeValue
 from mmsproxy.wsp.texts import EXTENSION_MEDIA, QUOTED_STRING, TEXT_STRING, TEXT_VALUE, TOKEN_TEXT, URI_VALUE
 from mmsproxy.wsp.values import Absolute, Address, Counted, MboxTotal, MmFlags, Relative
 
@@ -153,6 +155,20 @@ class TimeValue(Leaf):
         return VALUE_LENGTH, DATE_VALUE, DELTA_SECONDS
 
 
+class MmsVersionValue(VersionValue):
+    """Version-value -> the octet, 0x90 to 0x93; others are kept and noted."""
+
+    clause = "ENC 7.3.34"
+
+    def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[int, int]:
+        if pos < end and 0x90 <= buf[pos] <= 0x93:
+            return buf[pos], pos + 1
+        version, stop = super().read(buf, pos, end, flaw)
+        if not n.MmsVersion.V1_0 <= version <= n.MmsVersion.V1_3:
+            flaw.note("version-unknown", pos)
+        return version, stop
+
+
 class CountedOrPlain(Leaf):
     """In m-mbox-delete-conf and m-delete-conf: Value-length Status-count value -> Counted. Without its count: the value alone."""
 
@@ -239,6 +255,8 @@ class Digest(Leaf):
 
 
 FROM: Final = FromValue()
+MMS_VERSION: Final = MmsVersionValue()
+MMS_CONTENT_TYPE: Final = ContentTypeValue(MediaValue(long=False, notes_text=True), MediaValue(long=True, notes_text=True))
 TIME: Final = TimeValue()
 MESSAGE_CLASS: Final = MessageClassValue()
 MESSAGE_TYPE: Final = Assigned(n.MessageType, "ENC 7.3.30")
@@ -294,7 +312,7 @@ HEADERS: Final[tuple[HeaderDef, ...]] = (
     HeaderDef(0x81, "Bcc", ADDRESS, "1.0", "7.3"),
     HeaderDef(0x82, "Cc", ADDRESS, "1.0", "7.3.8"),
     HeaderDef(0x83, "X-Mms-Content-Location", URI_VALUE, "1.0", "7.3.10"),
-    HeaderDef(0x84, "Content-Type", CONTENT_TYPE, "1.0", "7.3.12"),
+    HeaderDef(0x84, "Content-Type", MMS_CONTENT_TYPE, "1.0", "7.3.12"),
     HeaderDef(0x85, "Date", DATE_VALUE, "1.0", "7.3.13"),
     HeaderDef(0x86, "X-Mms-Delivery-Report", BOOLEAN, "1.0", "7.3.14"),
     HeaderDef(0x87, "X-Mms-Delivery-Time", TIME, "1.0", "7.3.15"),
@@ -303,7 +321,7 @@ HEADERS: Final[tuple[HeaderDef, ...]] = (
     HeaderDef(0x8A, "X-Mms-Message-Class", MESSAGE_CLASS, "1.0", "7.3.27"),
     HeaderDef(0x8B, "Message-ID", TEXT_STRING, "1.0", "7.3.29"),
     HeaderDef(0x8C, "X-Mms-Message-Type", MESSAGE_TYPE, "1.0", "7.3.30"),
-    HeaderDef(0x8D, "X-Mms-MMS-Version", VERSION_VALUE, "1.0", "7.3.34"),
+    HeaderDef(0x8D, "X-Mms-MMS-Version", MMS_VERSION, "1.0", "7.3.34"),
     HeaderDef(0x8E, "X-Mms-Message-Size", LONG_INTEGER, "1.0", "7.3.31"),
     HeaderDef(0x8F, "X-Mms-Priority", PRIORITY, "1.0", "7.3.35"),
     HeaderDef(0x90, "X-Mms-Read-Report", BOOLEAN, "1.0", "7.3.37"),
@@ -651,6 +669,8 @@ GRAMMARS: Final[dict[str, Leaf]] = {
     "BOOLEAN": BOOLEAN,
     "ADDRESS": ADDRESS,
     "FROM": FROM,
+    "MMS_VERSION": MMS_VERSION,
+    "MMS_CONTENT_TYPE": MMS_CONTENT_TYPE,
     "TIME": TIME,
     "MESSAGE_CLASS": MESSAGE_CLASS,
     "MESSAGE_TYPE": MESSAGE_TYPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ import pytest
 MAX_FUNCTION_LINES = 40
 MAX_FILE_LINES = 400
 # Stated exceptions, each with its reason. A row that is no longer needed fails.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "mmsproxy/wap_numbers.py": "tables of assigned numbers",
+    "mmsproxy/pdu_schema.py": "tables: 63 headers, 24 PDU types",
+    "mmsproxy/wire/pdus.py": "24 dataclasses, one for each row of the table",
+}
 LONG_FUNCTIONS: dict[str, str] = {}
 WITHOUT_MIRROR: dict[str, str] = {
     "mmsproxy/__main__.py": "one call; test_main.py runs it as a process",
@@ -82,6 +87,6 @@ def test_the_schema_uses_no_banned_tool(root: Path, room: str) -> None:
 
 
 def test_nothing_unfinished_is_left(root: Path) -> None:
-    marks = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Error")
-    for path in sources(root):
-        assert not any(mark in path.read_text() for mark in marks), path
+    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + r"Error)\b")
+    found = {name(root, path): marks.findall(path.read_text()) for path in sources(root)}
+    assert not {path: words for path, words in found.items() if words}

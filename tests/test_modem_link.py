@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mmsproxy import modem_link
+from mmsproxy.at.dialect import Ask
 from mmsproxy.errors import (
     AtError,
     AtTimeout,
@@ -20,6 +21,7 @@ from mmsproxy.errors import (
     ConnectError,
     LinkError,
     LinkLost,
+    MmsproxyError,
     PeerReset,
     PortError,
     RegistrationError,
@@ -27,8 +29,9 @@ from mmsproxy.errors import (
 )
 from mmsproxy.events import BearerUp, Bus, Fact, LineLost, LineOnline
 from mmsproxy.link import Ledger, LinkStatus
+from mmsproxy.modem.channel import Channel
+from mmsproxy.modem.stream import ModemStream
 from mmsproxy.modem_link import ModemLink, ModemSettings
-from mmsproxy.modem_stream import ModemStream
 
 HANG = 20.0  # seconds: a guard, not a measure
 
@@ -136,6 +139,8 @@ class Peer:
         ok = b"\r\nOK\r\n"
         if line == b"ATE0":
             self.echo = False
+        elif line.endswith(b"=?"):
+            return ok if line == b"AT+CIPOPEN=?" else b"\r\nERROR\r\n"
         elif line == b"AT+NETOPEN":
             self.net = True
             return ok + b"\r\n+NETOPEN: 0\r\n"
@@ -145,6 +150,7 @@ class Peer:
         elif line.startswith(b"AT+CIPOPEN"):
             self.connected = True
             self.body.clear()
+            self.waiting.clear()
             return ok + b"\r\n+CIPOPEN: 0,0\r\n"
         elif line == b"AT+CIPCLOSE=0":
             was, self.connected = self.connected, False
@@ -175,7 +181,7 @@ class Peer:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests wait for nothing that a person would wait for."""
-    monkeypatch.setattr(modem_link, "BACK_OFF", (0.05,))
+    monkeypatch.setattr(modem_link, "BACK_OFF", (0.02,))
 
 
 @pytest.fixture
@@ -467,7 +473,8 @@ async def test_a_doubtful_chunk_is_decided_by_the_counter_and_never_sent_again(l
     await stream.send(b"once only")
     assert peer.body == b"once only"
     assert stream.ledger.accepted == 9
-    peer.override[b"AT+CIPACK"] = b"\r\nERROR\r\n"
+    room_and_then_nothing = iter([b"\r\n+CIPACK: 9,9,0\r\n\r\nOK\r\n", b"\r\nERROR\r\n"])
+    peer.override[b"AT+CIPACK"] = lambda: next(room_and_then_nothing)
     with pytest.raises(AtError):
         await stream.send(b"doubtful")
     assert peer.body == b"once onlydoubtful"
@@ -594,7 +601,7 @@ async def test_the_last_words_of_a_boot_do_not_fail_a_message(link: ModemLink, p
 
 
 async def test_a_modem_that_falls_silent_is_found_out_and_comes_back(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmsproxy.modem_channel.WAKE_TIMEOUT", 0.05)
+    monkeypatch.setattr("mmsproxy.modem.channel._PROBE", Ask(b"AT", timeout=0.05, probe=True))
     monkeypatch.setattr("mmsproxy.at.sim7600.RESULT_TIMEOUT", 0.1)
     stream = await opened(link)
 
@@ -638,6 +645,7 @@ async def test_the_pin_is_entered_once(peer: Peer, fast: None) -> None:
 
 async def test_no_network_is_told_while_it_is_searched(link: ModemLink, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 2)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.1)
     for name in (b"CEREG", b"CGREG", b"CREG"):
         peer.override[b"AT+" + name] = b"\r\n+%s: 0,3\r\n\r\nOK\r\n" % name
     await link.start()
@@ -691,3 +699,74 @@ async def test_start_never_waits_for_a_port(tmp_path: Path) -> None:
     with pytest.raises(PortError, match=r"there is no port .*; plug the modem in"):
         await link.ready()
     await link.stop()
+
+
+COMMANDS = [
+    *(b"AT+CMEE", b"ATI", b"AT+CGMI", b"AT+CGMM", b"AT+CGMR", b"ATE0", b"ATV1", b"AT"),
+    *(b"AT+CPIN?", b"AT+CFUN?", b"AT+CGDCONT?", b"AT+CGDCONT=", b"AT+CGAUTH", b"AT+CSOCKSETPN"),
+    *(b"AT+CIPMODE", b"AT+CIPCCFG", b"AT+CEREG?", b"AT+CGATT?", b"AT+CSQ", b"AT+COPS?", b"AT+NETOPEN?", b"AT+NETOPEN", b"AT+IPADDR"),
+    *(b"AT+CIPOPEN", b"AT+CIPSEND", b"PAYLOAD", b"AT+CIPRXGET=2", b"AT+CIPACK", b"AT+CIPCLOSE", b"AT+NETCLOSE"),
+]
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every time-out and pause is a hundredth of its length."""
+    original = Channel._reply
+
+    async def quick(self: Channel, timeout: float, *, probe: bool = False, awaiting: bool = False) -> object:
+        return await original(self, max(timeout / 100, 0.02), probe=probe, awaiting=awaiting)
+
+    monkeypatch.setattr(Channel, "_reply", quick)
+    monkeypatch.setattr("mmsproxy.at.sim7600.HTTP_PAUSE", 0.01)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_POLLS", 2)
+    monkeypatch.setattr("mmsproxy.at.startup.REGISTER_PAUSE", 0.01)
+    monkeypatch.setattr("mmsproxy.at.delivery.PATIENCE", 0.2)
+    monkeypatch.setattr("mmsproxy.at.startup.SETTLE", 0.005)
+    monkeypatch.setattr("mmsproxy.modem.channel.SETTLE", 0.005)
+    monkeypatch.setattr("mmsproxy.modem.stream.POLL", 0.05)
+    monkeypatch.setattr("mmsproxy.modem.channel.GRACE", 0.02)
+
+
+async def message(link: ModemLink, peer: Peer) -> bytes:
+    """One request and its answer; raises LinkError or CarrierError."""
+    stream = await opened(link)
+    peer.on_body = lambda: peer.answer(b"answer") if peer.body.endswith(b"end") else None
+    try:
+        await stream.send(b"x" * 2000 + b"end")
+        async with asyncio.timeout(HANG):
+            return await stream.recv()
+    finally:
+        await stream.close()
+
+
+BAD = {"error": b"\r\nERROR\r\n", "silence": None}
+WORSE = {"cme": b"\r\n+CME ERROR: 3\r\n", "junk": b"\r\n\xff\x80half a li"}
+CASES = [
+    *[pytest.param(command, answer, id=f"{command.decode()} {name}") for command in COMMANDS for name, answer in BAD.items()],
+    *[pytest.param(command, answer, id=f"{command.decode()} {name}") for command in COMMANDS[-7:] for name, answer in WORSE.items()],
+]
+
+
+async def tried(link: ModemLink, peer: Peer) -> str:
+    """What became of one message: its answer, or the error's one line."""
+    try:
+        async with asyncio.timeout(HANG):
+            return (await message(link, peer)).decode()
+    except MmsproxyError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(("command", "answer"), CASES)
+async def test_whatever_a_command_gets_the_next_message_succeeds(
+    link: ModemLink, peer: Peer, hurried: None, command: bytes, answer: bytes | None
+) -> None:
+    peer.override[command] = answer
+    outcome = await tried(link, peer)
+    assert outcome
+    assert "\n" not in outcome
+    peer.override.clear()
+    async with asyncio.timeout(HANG):
+        while await tried(link, peer) != "answer":
+            await asyncio.sleep(0.02)
+    assert peer.body == b"x" * 2000 + b"end"

@@ -12,13 +12,14 @@ import construct
 import pytest
 
 from mmsproxy import pdu_schema as schema
+from mmsproxy import wap_numbers as numbers
 from mmsproxy.errors import PduError
 from mmsproxy.pdu_schema import GRAMMARS, HEADER_BY_ATTR, HEADERS, PDU_BY_NUMBER, PDUS, Place
 from mmsproxy.wap_numbers import MessageType, RetrieveStatus, fold_retrieve_status, label, media_number
 from mmsproxy.wsp.choices import version_name
 from mmsproxy.wsp.leaf import Leaf
 from mmsproxy.wsp.parameters import PARAMETER_GRAMMARS
-from mmsproxy.wsp.values import Absolute, Address, AddressKind, Counted, ElementDescriptor, MmFlags, Relative
+from mmsproxy.wsp.values import Absolute, Address, AddressKind, Counted, ElementDescriptor, MmFlags, Relative, Text
 
 
 def every_leaf() -> Iterator[Leaf]:
@@ -154,6 +155,12 @@ def test_each_grammar_refuses_the_wrong_type_with_the_one_error() -> None:
                 leaf.build(wrong)
 
 
+def test_a_digest_has_16_octets_both_ways() -> None:
+    with pytest.raises(PduError) as caught:
+        schema.DIGEST.build("00ff")
+    assert caught.value.rule == "digest-length"
+
+
 def test_a_leaf_works_inside_stock_constructs() -> None:
     both = construct.Struct("a" / schema.TEXT_STRING, "b" / schema.LONG_INTEGER)
     parsed = both.parse(b"hi\0\x02\x01\x00rest")
@@ -211,10 +218,10 @@ def from_published(kind: str, value: Any) -> Any:
     if kind == "expiry":
         return Absolute(value["absolute"])
     if kind == "from":
-        return schema.n.FromToken.INSERT_ADDRESS
+        return numbers.FromToken.INSERT_ADDRESS
     if kind == "message-class":
-        return schema.n.MessageClass[value.upper()]
-    return schema.Text(value) if kind == "encoded-string" else value
+        return numbers.MessageClass[value.upper()]
+    return Text(value) if kind == "encoded-string" else value
 
 
 def address_as_published(address: Address) -> dict[str, str]:

@@ -7,13 +7,21 @@ and CA commands (modems.md 1.2).
 from __future__ import annotations
 
 from mmsproxy.at.dialect import Ask, Dialect, Identity, Script
+from mmsproxy.at.quectel import QUECTEL
 from mmsproxy.at.rules import ok
 from mmsproxy.at.sim800 import SIM800
+from mmsproxy.at.sim7080 import SIM7080
 from mmsproxy.at.sim7600 import SIM7600
+from mmsproxy.at.telit import TELIT
+from mmsproxy.at.ublox import UBLOX
 from mmsproxy.errors import LinkError
 
 DIALECTS: tuple[Dialect, ...] = (
+    SIM7080,
+    QUECTEL,
     SIM7600,
+    UBLOX,
+    TELIT,
     SIM800,
 )
 NAMES = ("auto", *(dialect.name for dialect in DIALECTS))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Protocol, TypeVar
 
 from mmsproxy.at.heard import Outcome, Reply
@@ -54,9 +54,20 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes written as they are, with no answer awaited and nothing counted. The reply is empty."""
+    """Bytes written as they are, with no answer awaited and nothing counted. The reply is empty; TIMED_OUT when the port did not take them
+    within `timeout` seconds beyond the line's own time."""
 
-    data: bytes
+    data: bytes | memoryview
+    timeout: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Escape:
+    """Back from the transparent mode to commands: `guard` seconds of silence, +++, and the modem's OK after as much silence again. With
+    guard None the modem has left it by itself; the reply is empty then."""
+
+    guard: float | None
+    timeout: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,34 @@ class Tell:
     text: str
 
 
-Request = Ask | Offer | Raw | Pause | Await | Tell
+class Rung(IntEnum):
+    """The recovery ladder (modems.md 5.3): a rung that fails leads to the next."""
+
+    PROBE = 1  # AT
+    CLOSE = 2  # the socket
+    BEARER = 3  # down and up
+    RADIO = 4  # off and on
+    RESTART = 5  # by command
+    RESET = 6  # by the configured command
+    GIVE_UP = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """A rung of the recovery ladder is taken, and why: announced. The reply is empty."""
+
+    rung: Rung
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The host's side of the line goes on at this rate, in baud, once what was written has left. FAILED when the port cannot."""
+
+    baud: int
+
+
+Request = Ask | Offer | Raw | Escape | Pause | Await | Tell | Climb | Rate
 Script = Generator[Request, Reply, T]
 NOTHING = Reply(Outcome.DONE)
 
@@ -167,9 +205,23 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the carrier's DNS says of a name: IP literals, and for how many seconds (None: the modem does not say)."""
+
+    addresses: tuple[str, ...]
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
-    """Data plus scripts. Sizes in bytes. `prepare` runs once per modem boot, after the SIM and before registration; `bearer_up` brings up
-    a bearer that is known to be down, `bearer_down` leaves a clean state and never fails but by silence."""
+    """Data plus scripts. Sizes in bytes. `prepare` runs once per start-up, after the SIM and before registration, and may keep
+    a bearer that is up where it can tell that it is the profile's own; `bearer_up` brings up
+    a bearer that is known to be down, `bearer_down` leaves a clean state and never fails but by silence.
+
+    resolve      asks the carrier's DNS over the bearer that is up; raises ConnectError where there is no such name
+    transparent  the same modem in its transparent mode, where it has one
+    is_transparent  after `open` the line is the connection's: no commands, no URCs, no counters until +++ (modems.md 3.5)
+    """
 
     name: str
     models: re.Pattern[str]  # searched in Identity.words
@@ -190,6 +242,9 @@ class Dialect:
     read: Callable[[int, int], Script[Received]]
     close: Callable[[int], Script[None]]
     first_socket: int = 0
+    resolve: Callable[[str], Script[Resolved]] | None = None
+    transparent: Dialect | None = None
+    is_transparent: bool = False
 
 
 # -- how scripts ask ------------------------------------------------------------------------------------------------------------

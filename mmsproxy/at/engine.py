@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mmsproxy.at.heard import (
     BurstReceived,
+    DataReceived,
     EchoReceived,
     Event,
     GarbageReceived,
@@ -101,6 +102,7 @@ class Engine:
         self._flight: _Flight | None = None
         self._late: _Flight | None = None
         self._two_line: UrcReceived | None = None
+        self._online = False
         self._parser = self._parse()
         next(self._parser)
 
@@ -112,6 +114,15 @@ class Engine:
     def late(self) -> bool:
         """A command timed out and its final line may still come: no other command but a probing AT may be sent."""
         return self._late is not None
+
+    @property
+    def online(self) -> bool:
+        """The line is a connection's: what comes is data, not lines."""
+        return self._online
+
+    def offline(self) -> None:
+        """The transparent mode is over, or about to be: what comes from now on is lines."""
+        self._online = False
 
     def begin(self, text: bytes, rule: Rule, *, prompt: bool = False) -> None:
         """A command is about to be written (`text` without its CR). One at a time."""
@@ -146,6 +157,7 @@ class Engine:
 
     def _parse(self) -> Generator[None, None, None]:
         while True:
+            yield from self._pass_through()
             yield from self._skip_blanks()
             if self._prompt_is_here():
                 self._prompted()
@@ -155,6 +167,13 @@ class Engine:
                 self._counted(counted, data)
             elif line := (yield from self._line()):
                 self._classify(line)
+
+    def _pass_through(self) -> Generator[None, None, None]:
+        while self._online:
+            if self._buffer:
+                self._events.append(DataReceived(bytes(self._buffer)))
+                self._buffer.clear()
+            yield
 
     def _skip_blanks(self) -> Generator[None, None, None]:
         run = 0
@@ -279,6 +298,7 @@ class Engine:
     def _progress(self, flight: _Flight) -> None:
         if flight.complete:
             self._flight = None
+            self._online = flight.rule.online and not flight.failed
             self._events.append(Replied(flight.reply()))
         elif flight.failed:
             self._events.append(HalfDone())

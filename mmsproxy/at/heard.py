@@ -89,4 +89,11 @@ class BurstReceived:
     """BURST or more bytes of 0x00 or 0xFF: the modem lost power, or the baud rate is wrong."""
 
 
-Event = Replied | HalfDone | UrcReceived | EchoReceived | UnknownReceived | GarbageReceived | BurstReceived
+@dataclass(frozen=True, slots=True)
+class DataReceived:
+    """A connection's bytes in the transparent mode; the modem's own CLOSED may stand among them."""
+
+    data: bytes
+
+
+Event = Replied | HalfDone | UrcReceived | EchoReceived | UnknownReceived | GarbageReceived | BurstReceived | DataReceived

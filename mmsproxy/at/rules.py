@@ -46,6 +46,7 @@ class Rule:
     free    any line that nobody else knows belongs to the answer (ATI)
     data    the answer's counted data
     broken  unasked lines that also end the command once its payload was given (the socket went away under a send)
+    online  what follows the line that completes it is a connection's data, not lines (transparent mode)
     """
 
     slots: tuple[Slot, ...]
@@ -53,6 +54,7 @@ class Rule:
     free: bool = False
     data: DataHeader | None = None
     broken: Pattern | None = None
+    online: bool = False
 
 
 class Urc(Enum):

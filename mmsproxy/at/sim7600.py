@@ -6,6 +6,7 @@ Buffered send (CIPSENDMODE=0): `+CIPSEND: n,req,cnf` tells how many bytes the mo
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from mmsproxy.at import simcom
 from mmsproxy.at.dialect import (
@@ -25,8 +26,8 @@ from mmsproxy.at.dialect import (
     try_joined,
 )
 from mmsproxy.at.heard import Reply
-from mmsproxy.at.rules import COMMON_URCS, Rule, Slot, Urc, ok, ok_and, urc
-from mmsproxy.at.startup import define_context
+from mmsproxy.at.rules import COMMON_URCS, ERROR_LINE, Rule, Slot, Urc, ok, ok_and, urc
+from mmsproxy.at.startup import context_is, define_context
 from mmsproxy.at.strings import number, quoted_host, quoted_secret
 from mmsproxy.errors import AtTimeout, BearerError, CarrierError, ConnectError, LinkError
 
@@ -61,13 +62,36 @@ _NETOPEN = Ask(b"AT+NETOPEN", ok_and(rb"\+NETOPEN: ?0", rb"\+NETOPEN: ?[1-9]\d*|
 
 
 def prepare(profile: Profile, identity: Identity) -> Script[None]:
-    """A clean state, the context, and the modes; CIPMODE is taken while the network is closed only."""
-    yield from bearer_down()
+    """A clean state, the context, and the modes; CIPMODE is taken while the network is closed only. A bearer that is ours stays open."""
+    yield from _prepare(profile, identity, mode=0)
+
+
+def prepare_transparent(profile: Profile, identity: Identity) -> Script[None]:
+    yield from _prepare(profile, identity, mode=1)
+
+
+def _prepare(profile: Profile, identity: Identity, *, mode: int) -> Script[None]:
+    if (yield from bearer_check()):
+        if (yield from _is_ours(profile, mode)):
+            return
+        yield _NETCLOSE
     yield from define_context(profile)
     if profile.user or profile.password:
         yield from must(Ask(_auth(profile, identity)))
     yield Ask(b"AT+CSOCKSETPN=1")  # A76xx answer ERROR and use context 1 anyway
-    yield from _modes()
+    yield from _modes(mode)
+
+
+def _is_ours(profile: Profile, mode: int) -> Script[bool]:
+    """Whether the network is open by the profile's own APN and in our modes; a socket of ours from before is closed. Of a user and
+    password the modem does not tell."""
+    if profile.user or profile.password or not (yield from context_is(profile)):
+        return False
+    yield from close(0)
+    reply = yield Ask(b"AT+CIPMODE?", ok(rb"\+CIPMODE: ?\d.*"))
+    return ints(reply.line(b"+CIPMODE:") or b"")[:1] == [mode] and (
+        yield from try_joined((b"+CIPSENDMODE=0", b"+CIPRXGET=%d" % (1 - mode)))
+    )
 
 
 def _auth(profile: Profile, identity: Identity) -> bytes:
@@ -76,9 +100,11 @@ def _auth(profile: Profile, identity: Identity) -> bytes:
     return b"AT+CGAUTH=1,%d," % _PAP + b",".join(names)
 
 
-def _modes() -> Script[None]:
-    if not (yield from try_joined((b"+CIPMODE=0", b"+CIPSENDMODE=0", b"+CIPRXGET=1"))):
-        raise BearerError("the modem refused command, buffered-send or pull mode", cure="update its firmware, or name another dialect")
+def _modes(mode: int) -> Script[None]:
+    """Command mode reads by pull, the transparent mode cannot."""
+    if not (yield from try_joined((b"+CIPMODE=%d" % mode, b"+CIPSENDMODE=0", b"+CIPRXGET=%d" % (1 - mode)))):
+        what = "the transparent mode" if mode else "command, buffered-send or pull mode"
+        raise BearerError(f"the modem refused {what}", cure="update its firmware, or name another dialect")
     yield from try_joined((b"+CIPCCFG=10,0,0,0,1,0,75000", b"+CIPTIMEOUT=75000,15000,15000"))  # details: a refusal costs nothing
 
 
@@ -190,6 +216,18 @@ def close(socket: int) -> Script[None]:
         raise AtTimeout(f"no answer to {printable(request.text)} within {request.timeout:g} s")
 
 
+def open_transparent(socket: int, host: str, port: int) -> Script[int]:
+    """CIPOPEN=0; from CONNECT on the line is the connection's. Raises ConnectError, BearerError."""
+    command = b'AT+CIPOPEN=0,"TCP",' + quoted_host(host) + b"," + number(port, low=1)
+    slot = Slot(re.compile(rb"CONNECT( \d+)?"), re.compile(rb"CONNECT FAIL|\+CIPOPEN: ?0,[1-9]\d*|" + ERROR_LINE.pattern, re.IGNORECASE))
+    reply = yield Ask(command, Rule((slot,), re.compile(rb"OK"), online=True), timeout=OPEN_TIMEOUT)
+    if reply.last == b"CONNECT FAIL":
+        raise ConnectError(f"no connection to {host}:{port}: the modem says {printable(reply.last)}")
+    if not reply.ok:
+        raise _open_error(reply, f"{host}:{port}")
+    return socket
+
+
 SIM7600 = Dialect(
     name="sim7600",
     models=re.compile(r"SIM(COM_SIM)?_?7[56]\d\d|SIM7670|A76\d\d", re.IGNORECASE),
@@ -216,4 +254,6 @@ SIM7600 = Dialect(
     counters=simcom.counters,
     read=simcom.read,
     close=close,
+    resolve=simcom.resolve,
 )
+SIM7600 = replace(SIM7600, transparent=replace(SIM7600, prepare=prepare_transparent, open=open_transparent, is_transparent=True))

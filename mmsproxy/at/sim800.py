@@ -6,6 +6,7 @@ Quick send (CIPQSEND=1): the result says that the modem has buffered a chunk, no
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from mmsproxy.at import simcom
 from mmsproxy.at.dialect import (
@@ -33,6 +34,7 @@ OPEN_TIMEOUT = 30.0  # seconds; the manual allows 75, an attempt's own bound is 
 PROMPT_TIMEOUT = 5.0
 RESULT_TIMEOUT = 10.0  # of a quick send
 SHUT_TIMEOUT = 65.0
+FIRST_SOCKET = 0
 _UP = (b"IP STATUS", b"IP PROCESSING")
 
 _SHUT = Ask(b"AT+CIPSHUT", bare(rb"SHUT OK"), timeout=SHUT_TIMEOUT)
@@ -41,9 +43,19 @@ _STATUS = Ask(b"AT+CIPSTATUS", Rule((Slot(re.compile(rb"OK")), Slot(re.compile(r
 
 
 def prepare(profile: Profile, _identity: Identity) -> Script[None]:
-    """A clean state: what an earlier owner of the port left open is shut, and the context is set."""
-    yield from define_context(profile)
-    yield from bearer_down()
+    """A clean state: what an earlier owner of the port left open is shut, and the context is set. A bearer that is ours stays up."""
+    if not ((yield from define_context(profile)) and (yield from _is_ours(profile))):
+        yield from bearer_down()
+
+
+def _is_ours(profile: Profile) -> Script[bool]:
+    """Whether the bearer is up by the profile's own APN, user and password, and in our modes; a socket of ours from before is closed."""
+    if (yield from state()) not in _UP:
+        return False
+    yield from close(FIRST_SOCKET)
+    reply = yield Ask(b"AT+CSTT?;+CIPMUX?;+CIPQSEND?;+CIPRXGET?", ok(rb"\+(CSTT: ?\".*|(CIPMUX|CIPQSEND|CIPRXGET): ?\d)"))
+    found = {line.replace(b": ", b":") for line in reply.lines}
+    return reply.ok and found >= {b"+CSTT:" + _names(profile), b"+CIPMUX:1", b"+CIPQSEND:1", b"+CIPRXGET:1"}
 
 
 def state() -> Script[bytes]:
@@ -60,8 +72,15 @@ def bearer_up(profile: Profile) -> Script[None]:
     if (yield from state()) != b"IP INITIAL":
         yield from bearer_down()
     yield from _modes()
-    names = [quoted_apn(profile.apn), quoted_secret(profile.user), quoted_secret(profile.password)]
-    for request in (Ask(b"AT+CSTT=" + b",".join(names), timeout=60.0), Ask(b"AT+CIICR", timeout=85.0)):
+    yield from _bring_up_ip(profile)
+
+
+def _names(profile: Profile) -> bytes:
+    return b",".join((quoted_apn(profile.apn), quoted_secret(profile.user), quoted_secret(profile.password)))
+
+
+def _bring_up_ip(profile: Profile) -> Script[None]:
+    for request in (Ask(b"AT+CSTT=" + _names(profile), timeout=60.0), Ask(b"AT+CIICR", timeout=85.0)):
         yield from _bring_up(request)
     yield from _bring_up(Ask(b"AT+CIFSR", bare(rb"\d+\.\d+\.\d+\.\d+|[0-9A-Fa-f:]+:[0-9A-Fa-f:]+"), timeout=10.0))
 
@@ -143,6 +162,49 @@ def close(socket: int) -> Script[None]:
         raise AtTimeout(f"no answer to {printable(request.text)} within {request.timeout:g} s")
 
 
+# -- the transparent mode: one connection without a number, CIPMODE=1 while the state is IP INITIAL -----------------------------------
+
+
+def prepare_transparent(profile: Profile, _identity: Identity) -> Script[None]:
+    yield from define_context(profile)
+    yield from bearer_down()
+
+
+def check_transparent() -> Script[bool]:
+    return (yield from state()) in (b"IP STATUS", b"TCP CLOSED")
+
+
+def up_transparent(profile: Profile) -> Script[None]:
+    if (yield from state()) != b"IP INITIAL":
+        yield from bearer_down()
+    yield Ask(b"AT+CIPRXGET=0")  # pull mode and the transparent mode exclude each other
+    if not (yield from try_joined((b"+CIPMUX=0", b"+CIPMODE=1"))):
+        raise BearerError("the modem refused the transparent mode", cure="leave modem.transparent out")
+    yield from _bring_up_ip(profile)
+
+
+def open_transparent(socket: int, host: str, port: int) -> Script[int]:
+    """CIPSTART; from CONNECT on the line is the connection's. Raises ConnectError, BearerError."""
+    command = b'AT+CIPSTART="TCP",' + quoted_host(host) + b"," + number(port, low=1)
+    slot = Slot(re.compile(rb"CONNECT( OK)?"), re.compile(rb"CONNECT FAIL|ALREADY CONNECT|" + ERROR_LINE.pattern, re.IGNORECASE))
+    reply = yield Ask(command, Rule((slot,), re.compile(rb"OK|STATE: .*"), online=True), timeout=OPEN_TIMEOUT)
+    if reply.ok:
+        return socket
+    if reply.timed_out:
+        raise ConnectError(f"{host}:{port} did not answer within {OPEN_TIMEOUT:g} s")
+    if reply.last == b"CONNECT FAIL":
+        raise ConnectError(f"no connection to {host}:{port}: the modem says {printable(reply.last)}")
+    raise BearerError(f"the modem refused to connect: {printable(reply.last)}")
+
+
+def close_transparent(_socket: int) -> Script[None]:
+    """CIPCLOSE=1 (quick), in command mode. An error means that it was closed already."""
+    request = Ask(b"AT+CIPCLOSE=1", bare(rb"CLOSE OK"), timeout=10.0)
+    reply = yield request
+    if reply.timed_out:
+        raise failure(request, reply)
+
+
 SIM800 = Dialect(
     name="sim800",
     models=re.compile(r"SIM ?(800|808|868|900|908|7000)|SIMCOM_SIM(8|9)", re.IGNORECASE),
@@ -170,4 +232,17 @@ SIM800 = Dialect(
     counters=simcom.counters,
     read=simcom.read,
     close=close,
+    resolve=simcom.resolve,
+)
+SIM800 = replace(
+    SIM800,
+    transparent=replace(
+        SIM800,
+        prepare=prepare_transparent,
+        bearer_check=check_transparent,
+        bearer_up=up_transparent,
+        open=open_transparent,
+        close=close_transparent,
+        is_transparent=True,
+    ),
 )

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 
-from mmsproxy.at.dialect import Ask, Counters, Received, Script, ints, must
-from mmsproxy.at.rules import DataHeader, Takes, Urc, ok, urc
-from mmsproxy.errors import AtError
+from mmsproxy.at.dialect import Ask, Counters, Received, Resolved, Script, failure, ints, must, printable
+from mmsproxy.at.rules import DataHeader, Takes, Urc, ok, ok_and, urc
+from mmsproxy.at.strings import quoted_host
+from mmsproxy.errors import AtError, ConnectError
 
 PIN_COUNTER = b"AT+SPIC"
+RESOLVE_TIMEOUT = 10.0  # seconds
 
 #: Push forms are recognised because a modem may fall back to them after a restart (modems.md 1.9).
 SOCKET_URCS = (
@@ -40,3 +42,16 @@ def read(socket: int, limit: int) -> Script[Received]:
     if len(numbers) < 4:
         raise AtError("the modem announced no data to a read")
     return Received(reply.data, numbers[3])
+
+
+def resolve(host: str) -> Script[Resolved]:
+    """`+CDNSGIP: 1,"host","ip"[,"ip2"]`, after OK on a SIM800 and before it on a SIM7600; `+CDNSGIP: 0,err` when there is none."""
+    rule = ok_and(rb"\+CDNSGIP: ?1,.*", rb"\+CDNSGIP: ?0,.*")
+    request = Ask(b"AT+CDNSGIP=" + quoted_host(host), rule, timeout=RESOLVE_TIMEOUT)
+    reply = yield request
+    line = reply.line(b"+CDNSGIP:") or b""
+    if line.startswith(b"0"):
+        raise ConnectError(f"the carrier's DNS does not know {host} ({printable(line)})")
+    if not reply.ok:
+        raise failure(request, reply)
+    return Resolved(tuple(printable(name) for name in re.findall(rb'"([^"]*)"', line)[1:]))

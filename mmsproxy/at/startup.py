@@ -9,21 +9,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mmsproxy.at.dialect import Ask, Dialect, Identity, Pause, Profile, Script, Tell, failure, must, patient, printable
+from mmsproxy.at.dialect import Ask, Climb, Dialect, Identity, Pause, Profile, Rung, Script, Tell, failure, must, patient, printable
 from mmsproxy.at.rules import ok
 from mmsproxy.at.strings import quoted_apn, quoted_pdp_type, quoted_pin
 from mmsproxy.errors import AtTimeout, BearerError, RegistrationError, SimError
 
 WAKE_TRIES = 10
+ANSWER_TRIES = 3  # of AT at one rate, each WAKE_TIMEOUT
 WAKE_TIMEOUT = 0.3  # seconds (modems.md 5.3, rung 1)
 SETTLE = 0.1  # seconds of listening after an OK that may belong to an earlier AT
-REGISTER_POLLS = 60  # one a second (modems.md 5.3, rung 4)
+REGISTER_POLLS = 60  # in 60 s (modems.md 5.3, rung 4)
+REGISTER_PAUSE = 1.0  # seconds between two of them
 ATTACH_TIMEOUT = 60.0
 FULL_PIN_TRIES = 3  # 3GPP TS 31.101 9.5.1: what the counter shows after the PIN was right
 
-_REGISTERED = {1, 5, 9, 10}  # home, roaming, and both with "CSFB not preferred" (27.007 7.2)
-_DENIED = 3
-_NAME = re.compile(r"^(\+CGM[IMR]: ?|Manufacturer: ?|Model: ?|Revision: ?)", re.IGNORECASE)
+REGISTERED = {1, 5, 9, 10}  # home, roaming, and both with "CSFB not preferred" (27.007 7.2)
+DENIED = 3
+NO_ANSWER = "the modem does not answer AT"
+_OPERATOR_ID = re.compile(r"\.mnc\d{2,3}\.mcc\d{3}\.gprs$", re.IGNORECASE)  # what the network adds to an APN (3GPP TS 23.003 9.1.2)
+_NAME = re.compile(r"^(?:\+CGM[IMR]: ?|Manufacturer: ?|Model: ?|Revision: ?)+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,25 @@ class Radio:
     signal_dbm: int | None = None
 
 
+class NoAnswer(AtTimeout):
+    """The modem does not answer AT at all."""
+
+
 def wake(tries: int = WAKE_TRIES) -> Script[None]:
-    """`AT` until OK. Raises AtTimeout when the modem stays silent."""
+    """`AT` until OK. Raises NoAnswer when the modem stays silent."""
+    if not (yield from answers(tries)):
+        raise NoAnswer(NO_ANSWER, cure="check its power, and modem.port and modem.baud in the config")
+
+
+def answers(tries: int = ANSWER_TRIES) -> Script[bool]:
+    """Whether the modem says OK to one of so many AT's."""
     for attempt in range(tries):
         reply = yield Ask(b"AT", timeout=WAKE_TIMEOUT, probe=True)
         if reply.ok:
             if attempt:
                 yield Pause(SETTLE)
-            return
-    raise AtTimeout("the modem does not answer AT", cure="check its power, and modem.port and modem.baud in the config")
+            return True
+    return False
 
 
 def plain_talk() -> Script[None]:
@@ -102,8 +116,19 @@ def _pin_state() -> Script[bytes]:
 def _pin_is_fresh(dialect: Dialect) -> Script[bool]:
     """Whether nobody has entered a wrong PIN since the last right one. A modem that cannot tell gets the benefit of the doubt."""
     reply = yield Ask(dialect.pin_counter, ok(free=True))
-    match = re.search(rb": *(\d+)", b" ".join(reply.lines)) if reply.ok else None
+    match = re.search(rb':(?: *"[^"]*",)? *(\d+)', b" ".join(reply.lines)) if reply.ok else None
     return match is None or int(match[1]) >= FULL_PIN_TRIES
+
+
+def require_sim() -> Script[None]:
+    """The SIM is still there and unlocked. Raises SimError; a modem that does not tell is not at fault."""
+    request = Ask(b"AT+CPIN?", ok(rb"\+CPIN: .*"))
+    reply = yield from patient(request)
+    if not reply.ok and isinstance(error := failure(request, reply), SimError):
+        raise error
+    state = reply.line(b"+CPIN:") if reply.ok else None
+    if state not in (None, b"READY"):
+        raise SimError(f"the SIM wants {printable(state)}", cure="check that the SIM sits well; it is unlocked again by itself")
 
 
 def radio_on() -> Script[None]:
@@ -113,41 +138,66 @@ def radio_on() -> Script[None]:
         yield from must(Ask(b"AT+CFUN=1", timeout=10.0))
 
 
-def define_context(profile: Profile) -> Script[None]:
-    """`CGDCONT=1,"IP","apn"`, where it is not so already: it is kept over restarts, and some modems refuse to change an active one."""
-    wanted = b"1," + quoted_pdp_type(profile.pdp_type) + b"," + quoted_apn(profile.apn)
+def define_context(profile: Profile) -> Script[bool]:
+    """`CGDCONT=1,"IP","apn"`, where it is not so already: it is kept over restarts, and some modems refuse to change an active one.
+    Returns whether it was so."""
+    if (yield from _is_defined(profile)):
+        return True
+    yield from must(Ask(b"AT+CGDCONT=" + _definition(profile)))
+    return False
+
+
+def _definition(profile: Profile) -> bytes:
+    return b"1," + quoted_pdp_type(profile.pdp_type) + b"," + quoted_apn(profile.apn)
+
+
+def _is_defined(profile: Profile) -> Script[bool]:
+    wanted = _definition(profile)
     reply = yield Ask(b"AT+CGDCONT?", ok(rb"\+CGDCONT: .*"))
-    if reply.ok and any(line.removeprefix(b"+CGDCONT: ").startswith(wanted) for line in reply.lines):
-        return
-    yield from must(Ask(b"AT+CGDCONT=" + wanted))
+    return reply.ok and any(line.removeprefix(b"+CGDCONT: ").startswith(wanted) for line in reply.lines)
+
+
+def context_is(profile: Profile) -> Script[bool]:
+    """Whether context 1 is defined as the profile wants it, and as far as the modem tells is up by its APN."""
+    if not (yield from _is_defined(profile)):
+        return False
+    return not (yield from foreign_apn(profile))
+
+
+def foreign_apn(profile: Profile) -> Script[str]:
+    """The APN by which context 1 is up (27.007 10.1.23), where the modem says so and it is another than the profile's; else empty."""
+    reply = yield Ask(b"AT+CGCONTRDP=1", ok(rb"\+CGCONTRDP: ?1,.*"))
+    found = re.match(rb'1, ?\d*, ?"([^"]*)"', reply.line(b"+CGCONTRDP:") or b"") if reply.ok else None
+    apn = _OPERATOR_ID.sub("", printable(found[1])) if found else ""
+    return "" if apn.lower() == profile.apn.lower() else apn
 
 
 def register() -> Script[None]:
     """Waits until a network has taken the modem, then attaches to its packet service. Raises RegistrationError."""
     for poll in range(REGISTER_POLLS):
-        states = yield from _registration()
-        if states & _REGISTERED:
+        states = yield from registration()
+        if states & REGISTERED:
             break
         if poll == 0:
-            yield Tell("waiting for the network: " + ("denied so far" if _DENIED in states else "searching"))
-        yield Pause(1.0)
+            yield Tell("waiting for the network: " + ("denied so far" if DENIED in states else "searching"))
+        yield Pause(REGISTER_PAUSE)
     else:
         raise RegistrationError(
-            "the network denies registration" if _DENIED in states else "no network found",
-            cure="check the SIM's subscription" if _DENIED in states else "check the antenna and whether the network serves this modem",
+            "the network denies registration" if DENIED in states else "no network found",
+            cure="check the SIM's subscription" if DENIED in states else "check the antenna and whether the network serves this modem",
         )
     yield from attach()
 
 
-def _registration() -> Script[set[int]]:
-    """The states that +CEREG, +CGREG and +CREG report; empty where the modem knows none of them."""
+def registration() -> Script[set[int]]:
+    """The states that +CEREG, +CGREG and +CREG report, up to the first that is registered; empty where the modem knows none of them."""
     states: set[int] = set()
     for name in (b"CEREG", b"CGREG", b"CREG"):
-        reply = yield from patient(Ask(b"AT+" + name + b"?", ok(rb"\+" + name + rb": ?\d, ?\d.*")))  # a URC has no mode
+        reply = yield from patient(Ask(b"AT+" + name + b"?", ok(rb"\+" + name + rb": ?\d, ?\d{1,2}(,.*)?")))  # a URC has no mode
         match = re.match(rb"\d, ?(\d+)", reply.line(b"+" + name + b":") or b"")
         if reply.ok and match:
             states.add(int(match[1]))
-        if states & _REGISTERED:
+        if states & REGISTERED:
             break
     return states
 
@@ -175,7 +225,8 @@ def ensure_bearer(dialect: Dialect, profile: Profile) -> Script[bool]:
         return False
     try:
         yield from dialect.bearer_up(profile)
-    except BearerError:
+    except BearerError as error:
+        yield Climb(Rung.BEARER, error.detail)
         yield from dialect.bearer_down()
         yield from dialect.bearer_up(profile)
     return True

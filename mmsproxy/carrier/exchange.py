@@ -175,11 +175,15 @@ class Exchange:
         if self._body_start is not None:
             return
         self._body_start = self._written
+        if self.wire is not None:
+            self.wire.more_follows = True
         self._announce(Phase.OPEN)
         self._enter(Stage.SENDING)
 
     def last_piece_released(self) -> None:
         self._released = self._written
+        if self.wire is not None:
+            self.wire.more_follows = False
 
     def last_piece_written(self) -> None:
         self._watermark = self._written
@@ -206,6 +210,10 @@ class Exchange:
             self._enter(Stage.ANSWER)
         else:
             self._arm()
+
+    def all_acknowledged(self) -> None:
+        if self.is_last_offered and self._is_acked():
+            self._announce(Phase.ALL_ACKED)
 
     def answer_begun(self, status: int, headers: tuple[tuple[str, str], ...]) -> None:
         self.status, self.headers = status, headers

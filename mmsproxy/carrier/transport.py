@@ -69,6 +69,9 @@ class Observer(Protocol):
 
     def segment_accepted(self) -> None: ...
 
+    def all_acknowledged(self) -> None:
+        """The far end's TCP has acknowledged all that was handed to the link."""
+
 
 class NobodyWatches:
     """The observer of a connector that is used without a tunnel."""
@@ -88,6 +91,9 @@ class NobodyWatches:
     def segment_accepted(self) -> None:
         return
 
+    def all_acknowledged(self) -> None:
+        return
+
 
 class ModemTransport(asyncio.Transport):
     """One stream as an asyncio transport.
@@ -104,6 +110,7 @@ class ModemTransport(asyncio.Transport):
         self.stream = stream
         self.written = 0  # bytes taken from the protocol above
         self.handed = 0  # bytes handed to the link: those of a segment under way may or may not have been offered
+        self.more_follows = False  # the request is not complete with what was written: set by who knows its length
         self.send_error: MmsproxyError | None = None
         self.read_error: MmsproxyError | None = None
         self._protocol = protocol
@@ -120,6 +127,7 @@ class ModemTransport(asyncio.Transport):
         self._may_read.set()
         self._drain_timer: asyncio.TimerHandle | None = None
         self._closed: asyncio.Task[None] | None = None
+        self._acks: asyncio.Task[None] | None = None
         self._sender = gate.keep(self._send())
         self._receiver = gate.keep(self._receive())
         for task in (self._sender, self._receiver):
@@ -240,9 +248,16 @@ class ModemTransport(asyncio.Transport):
         del self._buffer[:size]
         self.handed += len(segment)
         self._observer.segment_given()
+        more = self.more_follows or bool(self._buffer)
         self._relieve()
-        await self.stream.send(segment)
+        await self.stream.send(segment, more=more)
         self._observer.segment_accepted()
+        if not more and (self._acks is None or self._acks.done()):
+            self._acks = self._gate.keep(self._await_acks())
+
+    async def _await_acks(self) -> None:
+        await self.stream.acknowledged()
+        self._observer.all_acknowledged()
 
     def _relieve(self) -> None:
         if not self._buffer:
@@ -308,6 +323,7 @@ class ModemTransport(asyncio.Transport):
             await asyncio.wait({self._sender}, timeout=SETTLE_LIMIT)
             await self.stream.close()
         finally:
-            for task in (self._sender, self._receiver):
-                task.cancel()
+            for task in (self._sender, self._receiver, self._acks):
+                if task is not None:
+                    task.cancel()
             self._gate.give_back()

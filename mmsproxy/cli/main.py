@@ -20,6 +20,7 @@ app = App(
 app.command("mmsproxy.cli.serve:serve", name="serve", help="Run the gateway.")
 app.command("mmsproxy.cli.send:send", name="send", help="Send a text as one MMS through a running gateway.")
 app.command("mmsproxy.cli.decode:decode", name="decode", help="Show an MMS PDU as a readable tree.")
+app.command("mmsproxy.cli.encode:encode", name="encode", help="Make an MMS PDU from its JSON form.")
 app.command("mmsproxy.cli.simulate:app", name="simulate", help="Run a simulated modem or a simulated carrier on its own.")
 app.command("mmsproxy.cli.config:app", name="config", help="Check a configuration file.")
 

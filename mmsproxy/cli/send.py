@@ -7,7 +7,6 @@ Rule 2: what the far end wrote is shown with its control characters escaped. too
 from __future__ import annotations
 
 import json as json_module
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -129,13 +128,8 @@ def _doors(path: Path | None) -> Doors:
 
     chosen = path if path is not None else DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
     settings = config.load(chosen)
-    folder = chosen.parent if chosen is not None else _data_home()
+    folder = chosen.parent if chosen is not None else config.data_home()
     return Doors(_url(settings.web.listen), _url(settings.mm1.listen), folder / settings.web.token_file)
-
-
-def _data_home() -> Path:
-    """Where `serve` keeps its data when it has no configuration file."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mmsproxy"
 
 
 def _url(listen: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -44,12 +43,8 @@ def serve(*, config_file: Annotated[Path | None, Parameter(name="--config")] = N
     logs.set_up(settings.log.level, settings.log.format)
     for warning in config.warnings(settings):
         print(f"mmsproxy: warning: {warning}", file=sys.stderr)
-    base = path.resolve().parent if path else _data_home()
+    base = path.resolve().parent if path else config.data_home()
     asyncio.run(_run(settings, base, trace or (base / settings.debug.trace_file if settings.debug.trace else None)))
-
-
-def _data_home() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mmsproxy"
 
 
 async def _run(settings: Settings, base: Path, trace: Path | None) -> None:
@@ -59,9 +54,9 @@ async def _run(settings: Settings, base: Path, trace: Path | None) -> None:
     bus = Bus()
     bus.subscribe(logs.log_fact)
     async with AsyncExitStack() as stack:
-        taps = {name: stack.enter_context(tap) for name, tap in _taps(settings, trace)} if trace else {}
-        ports = {line.name: await stack.enter_async_context(_simulated(settings, line)) for line in settings.lines if line.is_simulated}
-        gateway = Gateway(settings, base=base, bus=bus, ports=ports, taps=taps)
+        tapped = {name: stack.enter_context(tap) for name, tap in taps(settings, trace)} if trace else {}
+        ports = {line.name: await stack.enter_async_context(simulated(settings, line)) for line in settings.lines if line.is_simulated}
+        gateway = Gateway(settings, base=base, bus=bus, ports=ports, taps=tapped)
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         print(banner(settings, gateway, trace), flush=True)
@@ -69,7 +64,7 @@ async def _run(settings: Settings, base: Path, trace: Path | None) -> None:
         print("mmsproxy: stopping", flush=True)
 
 
-def _taps(settings: Settings, trace: Path) -> Iterator[tuple[str, Trace]]:
+def taps(settings: Settings, trace: Path) -> Iterator[tuple[str, Trace]]:
     """One trace a modem: a file in which two modems speak is no transcript."""
     for line in settings.lines:
         path = trace if len(settings.lines) == 1 else trace.with_name(f"{trace.stem}.{line.name}{trace.suffix}")
@@ -82,8 +77,9 @@ def _taps(settings: Settings, trace: Path) -> Iterator[tuple[str, Trace]]:
 
 
 @asynccontextmanager
-async def _simulated(settings: Settings, line: LineConfig) -> AsyncIterator[str]:
+async def simulated(settings: Settings, line: LineConfig) -> AsyncIterator[str]:
     """A modem and a carrier of the line's own; yields the modem's port."""
+    from mmsproxy.simulator.settings import ModemSettings
     from mmsproxy.simulator.world import World
 
     simulator = settings.simulator
@@ -96,6 +92,8 @@ async def _simulated(settings: Settings, line: LineConfig) -> AsyncIterator[str]
         accept_delay=simulator.accept_delay,
         answer=simulator.answer,
         mmsc_host=_host_connected_to(line),
+        keep=0,
+        settings=ModemSettings(record=False),
     ) as world:
         yield str(world.modem.path)
 

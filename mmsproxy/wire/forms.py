@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mmsproxy.pdu_schema import CANONICAL_ORDER, HEADER_BY_ATTR, HEADER_BY_NUMBER, PART_GRAMMARS, PDU_BY_NUMBER, PduDef
+from mmsproxy.pdu_schema import CANONICAL_ORDER, HEADER_BY_ATTR, HEADER_BY_NUMBER, MMS_CONTENT_TYPE, PART_GRAMMARS, PDU_BY_NUMBER, PduDef
 from mmsproxy.wap_numbers import WSP_HEADER_NAMES
 from mmsproxy.wire.model import OtherPdu, Pdu
 from mmsproxy.wire.pdus import PDU_CLASSES
 from mmsproxy.wsp.choices import OPAQUE
 from mmsproxy.wsp.leaf import Leaf
+from mmsproxy.wsp.parameters import ELEMENT_DESCRIPTOR
 
 _COMMON = ("transaction_id", "mms_version", "content_type")  # fields of every class, see model.Pdu
 
@@ -26,6 +27,7 @@ class Slot:
     attr      the field that takes it; None = it goes to `extra`
     repeated  the field is a tuple
     note      what is odd about finding it here; "" = nothing
+    usual     nothing is: one field, no note, no parameters
     """
 
     key: int
@@ -33,6 +35,7 @@ class Slot:
     attr: str | None
     repeated: bool
     note: str
+    usual: bool
     read: Callable[..., tuple[Any, int]]
     write: Callable[[Any, bytearray], None]
 
@@ -43,6 +46,7 @@ class Form:
 
     table    Slot by octet; None below 0x80
     order    the slots with a field, in the order of writing
+    repeated the fields that are tuples
     blank    fields whose default is for writers, and their value where a decoded PDU lacks them
     """
 
@@ -51,11 +55,13 @@ class Form:
     table: tuple[Slot | None, ...]
     order: tuple[Slot, ...]
     by_attr: dict[str, Slot]
+    repeated: tuple[str, ...]
     blank: dict[str, Any]
 
 
 def _slot(key: int, attr: str | None, leaf: Leaf, name: str, repeated: bool = False, note: str = "") -> Slot:
-    return Slot(key, name, attr, repeated, note, leaf.read, leaf.write)
+    usual = attr is not None and not repeated and not note and leaf not in (MMS_CONTENT_TYPE, ELEMENT_DESCRIPTOR)
+    return Slot(key, name, attr, repeated, note, usual, leaf.read, leaf.write)
 
 
 def _pdu_slot(key: int, row: PduDef | None) -> Slot:
@@ -75,7 +81,8 @@ def _form(cls: type[Pdu], row: PduDef | None) -> Form:
     by_attr = {slot.attr: slot for slot in slots.values() if slot.attr is not None}
     order = tuple(by_attr[attr] for attr in CANONICAL_ORDER if attr in by_attr)
     blank = {"mms_version": None} | ({"from_": None} if "from_" in by_attr else {})
-    return Form(cls, row, tuple(slots.get(octet) for octet in range(256)), order, by_attr, blank)
+    repeated = tuple(attr for attr, slot in by_attr.items() if slot.repeated)
+    return Form(cls, row, tuple(slots.get(octet) for octet in range(256)), order, by_attr, repeated, blank)
 
 
 def _part_slot(number: int) -> Slot:

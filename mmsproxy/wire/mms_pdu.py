@@ -27,13 +27,13 @@ from __future__ import annotations
 import base64
 import binascii
 import quopri
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from construct import Construct
 
 from mmsproxy.errors import PduError
-from mmsproxy.pdu_schema import PDU_BY_NUMBER
+from mmsproxy.pdu_schema import PART_GRAMMARS, PDU_BY_NUMBER
 from mmsproxy.wap_numbers import (
     CancelStatus,
     ContentClass,
@@ -82,10 +82,12 @@ from mmsproxy.wire.pdus import (
     SendConf,
     SendReq,
 )
-from mmsproxy.wire.reader import MAX_DEPTH, MAX_HEADERS, MAX_ITEMS, MAX_PARTS, MAX_PDU, read_pdu
-from mmsproxy.wire.writer import canonical, chunks, pieces
+from mmsproxy.wire.reader import MAX_DEPTH, MAX_HEADERS, MAX_ITEMS, MAX_PARTS, MAX_PDU, Reader, read_pdu
+from mmsproxy.wire.writer import canonical, chunks, multipart_pieces, pieces
 from mmsproxy.wsp.encoded import charset_text
-from mmsproxy.wsp.leaf import Lenient, fault
+from mmsproxy.wsp.integers import UINTVAR
+from mmsproxy.wsp.leaf import REFUSE, Flaws, Leaf, Lenient, fault
+from mmsproxy.wsp.parameters import CONTENT_TYPE as CONTENT_TYPE_VALUE
 from mmsproxy.wsp.values import (
     Absolute,
     Address,
@@ -157,6 +159,28 @@ def text(part: Part) -> str:
     return charset_text(content(part), 106 if charset is None else charset, 0, Lenient())
 
 
+class Multipart(Leaf):
+    """A multipart body alone: `MULTIPART.parse(octets)` gives its parts, nested ones inside their part (WSP 8.5)."""
+
+    grammar = "nEntries *(HeadersLen DataLen Content-type-value *Header Data)"
+    clause = "WSP 8.5"
+
+    def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[tuple[Part, ...], int]:
+        reader = Reader(buf, strict=True)
+        reader.flaw = flaw
+        return reader.multipart(ContentType("application/vnd.wap.multipart.mixed"), pos, end, 1)
+
+    def write(self, value: Iterable[Part], out: bytearray) -> None:
+        for piece in multipart_pieces(value):
+            out += piece
+
+    def inner(self) -> tuple[Leaf, ...]:
+        return UINTVAR, CONTENT_TYPE_VALUE, *PART_GRAMMARS.values()
+
+
+MULTIPART = Multipart()
+
+
 class MmsPdu(Construct):  # type: ignore[misc]  # construct ships no types
     """A whole PDU as a construct, for use inside other constructs: `MMS_PDU.parse(octets)`, `MMS_PDU.build(pdu)`."""
 
@@ -178,6 +202,7 @@ __all__ = [
     "MAX_PARTS",
     "MAX_PDU",
     "MMS_PDU",
+    "MULTIPART",
     "Absolute",
     "AcknowledgeInd",
     "Address",
@@ -215,6 +240,7 @@ __all__ = [
     "MmState",
     "MmsPdu",
     "MmsVersion",
+    "Multipart",
     "NotificationInd",
     "NotifyRespInd",
     "OtherPdu",

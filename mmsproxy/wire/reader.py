@@ -7,16 +7,17 @@ are views into the buffer. Rule 4: the work is bounded by MAX_ITEMS whatever the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from mmsproxy.errors import PduError
+from mmsproxy.pdu_schema import MMS_CONTENT_TYPE
 from mmsproxy.wap_numbers import MessageType
 from mmsproxy.wire.forms import FORMS, OTHER_FORM, PART_TABLE, Form, Slot
 from mmsproxy.wire.model import Entry, Header, Part, PartHeader, Pdu, Wire
 from mmsproxy.wsp.choices import skip_value
 from mmsproxy.wsp.integers import UINTVAR
 from mmsproxy.wsp.leaf import RULES, Flaws, Lenient, Strict, fault
-from mmsproxy.wsp.parameters import CONTENT_TYPE
 from mmsproxy.wsp.texts import TEXT_STRING, TOKEN_TEXT
 from mmsproxy.wsp.values import ContentType, PduWarning
 
@@ -24,9 +25,10 @@ MAX_PDU: Final = 2 * 1024 * 1024  # octets; carriers accept 300 KB to 1 MB, some
 MAX_HEADERS: Final = 512  # of one PDU or part
 MAX_PARTS: Final = 256  # of one multipart
 MAX_DEPTH: Final = 8  # multiparts inside one another, the body itself being the first
-MAX_ITEMS: Final = 8192  # headers, parameters and parts of a whole PDU: about 10 ms of work
+MAX_ITEMS: Final = 4096  # headers, parameters and parts of a whole PDU: at most 10 ms of work
 MAX_WARNINGS: Final = 256  # kept; a hostile PDU could have thousands
 
+_WITH_PARAMETERS: Final = frozenset({0x91, 0xAE, 0xC5})  # Content-Type and Content-Disposition in the head of a part
 _STRAY: Final = bytes(range(0x20))
 _UNREADABLE: Final = ContentType("application/octet-stream")
 
@@ -57,11 +59,11 @@ class Reader:
         entries: list[Entry] = [("message_type", number, 0, 2)]
         extra: list[Header] = []
         pos = self._headers(form, values, entries, extra)
-        for slot in form.order:
-            if slot.repeated and slot.attr in values:
-                values[slot.attr] = tuple(values[slot.attr])
+        for attr in form.repeated:
+            if attr in values:
+                values[attr] = tuple(values[attr])
         parts, body_stop = self._body(form, values, pos)
-        self._check(form, values, entries)
+        self._check(form, values, entries, {header.key for header in extra} if extra else ())
         made: dict[str, Any] = {**form.blank, **values}
         if form.row is None:
             made["number"] = number
@@ -97,25 +99,18 @@ class Reader:
                 pos = self._textual(pos, end, entries, extra, Header)
                 seen = len(found)
                 continue
+            attr = slot.attr
             try:
                 value, stop = slot.read(buf, pos + 1, end, flaw)
             except PduError as error:
                 octets, stop = self._skip(slot, pos, end, error, seen, len(entries))
-                extra.append(header := Header(octet, octets, pos, buf[pos:stop]))
-                entries.append((None, header, pos, stop))
+                attr, value = None, self._extra(slot, None, octets, pos, stop, extra)
             else:
-                attr = slot.attr
-                if slot.note:
-                    flaw.note(slot.note, pos)
-                if attr is None or (attr in values and not slot.repeated):
-                    attr, value = None, self._extra(slot, value, pos, stop, extra)
-                elif not slot.repeated:
-                    values[attr] = value
-                elif attr in values:
-                    values[attr].append(value)
+                if slot.usual and slot.attr not in values:
+                    values[slot.attr or ""] = value
                 else:
-                    values[attr] = [value]
-                entries.append((attr, value, pos, stop))
+                    attr, value = self._unusual(slot, value, pos, stop, values, extra)
+            entries.append((attr, value, pos, stop))
             if len(found) != seen:
                 _label(found, seen, f"headers[{len(entries) - 1}].{slot.name}")
                 seen = len(found)
@@ -125,31 +120,50 @@ class Reader:
         self.room -= len(entries)
         return pos
 
-    def _extra(self, slot: Slot, value: Any, pos: int, stop: int, extra: list[Header]) -> Header:
+    def _unusual(self, slot: Slot, value: Any, pos: int, stop: int, values: dict[str, Any], extra: list[Header]) -> tuple[str | None, Any]:
+        """A header with parameters, of a repeated field, out of place, unknown, or there before: its field, and what stands for it."""
+        attr = slot.attr
+        self._count_parameters(value, pos)
+        if slot.note:
+            self.flaw.note(slot.note, pos)
+        if attr is not None and slot.repeated:
+            values.setdefault(attr, []).append(value)
+        elif attr is not None and attr not in values:
+            values[attr] = value
+        else:
+            return None, self._extra(slot, attr, value, pos, stop, extra)
+        return attr, value
+
+    def _count_parameters(self, value: Any, pos: int) -> None:
+        self.room -= len(getattr(value, "parameters", ()))
+        if self.room < 0:
+            raise fault("too-many-items", pos)
+
+    def _extra(self, slot: Slot, attr: str | None, value: Any, pos: int, stop: int, extra: list[Header]) -> Header:
         """A header that no field takes, or no more."""
-        if slot.attr is not None:
+        if attr is not None:
             self.flaw.note("header-repeated", pos)
         extra.append(header := Header(slot.key, value, pos, self.buf[pos:stop]))
         return header
 
     def _skip(self, slot: Slot, pos: int, end: int, error: PduError, seen: int, index: int) -> tuple[bytes, int]:
-        """A well-known header whose value breaks its grammar: kept as octets, by the skip rule."""
+        """A well-known header whose value breaks its grammar: kept as octets, if the skip rule finds its end."""
         del self.flaw.found[seen:]
         try:
-            if slot.key == 0x84:
-                raise error
             self.flaw.accept(error)
             stop = skip_value(self.buf, pos + 1, end, self.flaw)
-        except PduError as refused:
-            refused.path = _join(f"headers[{index}].{slot.name}", refused.path)
-            raise refused from None
+            if slot.key == 0x84:  # what the body is would not be known
+                raise error
+        except PduError:
+            error.path = _join(f"headers[{index}].{slot.name}", error.path)
+            raise error from None
         return self.buf[pos + 1 : stop], stop
 
     def _textual(self, pos: int, end: int, entries: list[Entry], extra: list[Any], make: type[Header]) -> int:
         """An application header (ENC 7.2), or octets that are none."""
         buf, flaw = self.buf, self.flaw
         seen = len(flaw.found)
-        if buf[pos] < 0x20:
+        if not 0x20 <= buf[pos] < 0x7F:
             if make is Header and buf[pos:end].strip(_STRAY):
                 raise fault("stray-octets", pos)
             self._flaw("stray-octets", pos, f"headers[{len(entries)}]")
@@ -169,12 +183,12 @@ class Reader:
         entries.append((None, header, pos, stop))
         return stop
 
-    def _check(self, form: Form, values: dict[str, Any], entries: list[Entry]) -> None:
-        """ENC 7: the order of the first three, and the headers that must be there (ENC 6)."""
+    def _check(self, form: Form, values: dict[str, Any], entries: list[Entry], there: Collection[int | str]) -> None:
+        """ENC 7: the order of the first three, and the headers that must be there (ENC 6), readable or not (`there`)."""
         row = form.row
         if row is not None:
             for attr in row.mandatory:
-                if attr not in values:
+                if attr not in values and form.by_attr[attr].key not in there:
                     self._flaw("mandatory-header-missing", self.end, form.by_attr[attr].name)
             if row.any_of and not any(attr in values for attr in row.any_of):
                 self._flaw("mandatory-header-missing", self.end, "To")
@@ -218,7 +232,7 @@ class Reader:
         if count > MAX_PARTS:
             raise fault("too-many-parts", pos)
         if not count and not content_type.media.lower().endswith((".mixed", ".*")):
-            self.flaw("multipart-empty", pos)
+            self._flaw("multipart-empty", pos, "body")
         parts: list[Part] = []
         for index in range(count):
             seen = len(found)
@@ -272,7 +286,7 @@ class Reader:
         values: dict[str, Any] = {}
         headers: list[PartHeader] = []
         try:
-            content_type, at = CONTENT_TYPE.read(buf, pos, end, flaw)
+            content_type, at = MMS_CONTENT_TYPE.read(buf, pos, end, flaw)
         except PduError as error:
             del found[seen:]
             error.path = _join("headers[0].content-type", error.path)
@@ -281,14 +295,29 @@ class Reader:
         if len(found) != seen:
             _label(found, seen, "headers[0].content-type")
         entries: list[Entry] = [("content_type", content_type, pos, at)]
+        seen = len(found)
         while at < end:
             if len(entries) >= MAX_HEADERS:
                 raise fault("too-many-headers", at)
             slot = PART_TABLE[buf[at]]
             if slot is None:
                 at = self._textual(at, end, entries, headers, PartHeader)
+            elif slot.attr in ("content_id", "content_location") and slot.attr not in values:
+                # The usual header. Anything odd about it, and it is read again the long way.
+                try:
+                    value, stop = slot.read(buf, at + 1, end, flaw)
+                except PduError:
+                    del found[seen:]
+                    at = self._part_header(slot, at, end, values, entries, headers)
+                else:
+                    values[slot.attr] = value
+                    entries.append((slot.attr, value, at, stop))
+                    if len(found) != seen:
+                        _label(found, seen, f"headers[{len(entries) - 1}].{slot.name}")
+                    at = stop
             else:
                 at = self._part_header(slot, at, end, values, entries, headers)
+            seen = len(found)
         return content_type, entries, values, headers
 
     def _part_header(self, slot: Slot, pos: int, end: int, values: dict[str, Any], entries: list[Entry], headers: list[PartHeader]) -> int:
@@ -300,6 +329,8 @@ class Reader:
         except PduError as error:
             value, stop = self._skip(slot, pos, end, error, seen, len(entries))
             attr = None
+        if slot.key in _WITH_PARAMETERS:
+            self._count_parameters(value, pos)
         if attr is None or attr in values:
             if slot.note:
                 flaw.note(slot.note, pos)

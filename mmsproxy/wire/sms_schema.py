@@ -7,6 +7,7 @@ Rule 3: no leaf takes a length from the data before it has compared it with what
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from io import BytesIO
@@ -102,16 +103,16 @@ def surroundings(data: bytes, offset: int) -> str:
     return bytes(data[max(0, offset - CONTEXT_OCTETS) : offset + CONTEXT_OCTETS]).hex(" ")
 
 
-class Leaf(Construct):  # type: ignore[misc]  # construct is untyped
+class Leaf(Construct, ABC):  # type: ignore[misc]  # construct is untyped
     """One field. Subclasses give `read` and `write`; the stream is always the outermost one, so `tell` is the offset in the PDU."""
 
+    @abstractmethod
     def read(self, stream: BytesIO, fields: Any, path: str) -> Any:
         """The value at the stream's place. Raises PduError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, value: Any, fields: Any, path: str) -> bytes:
         """The octets of a value. Raises PduError."""
-        raise NotImplementedError
 
     def _parse(self, stream: BytesIO, context: Any, path: str) -> Any:
         return self.read(stream, context, path)

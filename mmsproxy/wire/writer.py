@@ -8,25 +8,32 @@ but PduError leaves; its offset is that in the octets being written.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from mmsproxy.errors import PduError
 from mmsproxy.wire.forms import MESSAGE_TYPE_SLOT, PART_ORDER, PART_TABLE, Form, Slot, form_of
-from mmsproxy.wire.model import Header, Part, PartHeader, Pdu, Wire
+from mmsproxy.wire.model import Header, Part, Pdu, Wire
 from mmsproxy.wsp.choices import OPAQUE
 from mmsproxy.wsp.integers import UINTVAR
-from mmsproxy.wsp.leaf import Lenient, fault, with_type_checked
+from mmsproxy.wsp.leaf import WRONG_TYPE, Lenient, fault, wrong_type
 from mmsproxy.wsp.parameters import CONTENT_TYPE
 from mmsproxy.wsp.texts import TEXT_STRING, TOKEN_TEXT
 
 Piece = bytes | bytearray | memoryview
 
-_CONTENT_TYPE_SLOT: Final = Slot(0, "content-type", "content_type", False, "", CONTENT_TYPE.read, CONTENT_TYPE.write)
+_CONTENT_TYPE_SLOT: Final = Slot(0, "content-type", "content_type", False, "", False, CONTENT_TYPE.read, CONTENT_TYPE.write)
 
 
 def pieces(pdu: Pdu) -> list[Piece]:
     """The PDU's octets as a list: heads, and part data as they are. Raises PduError."""
+    try:
+        return _pieces(pdu)
+    except WRONG_TYPE as error:  # a body that is not made of parts, and the like
+        raise wrong_type(pdu, 0, error) from error
+
+
+def _pieces(pdu: Pdu) -> list[Piece]:
     form = form_of(pdu)
     out: list[Piece] = [_pdu_head(pdu, form)]
     if pdu.content_type is None:
@@ -57,9 +64,16 @@ def _body(pdu: Pdu, out: list[Piece]) -> None:
     elif len(pdu.parts) > 1:
         raise _located(fault("value-out-of-range", len(out[0]), "only a multipart holds several parts"), "parts")
     elif pdu.parts:
-        out.append(pdu.parts[0].data)
+        out.append(_data(pdu.parts[0]))
     if pdu.wire is not None and pdu.wire.body_stop < pdu.wire.stop:
         out.append(memoryview(pdu.wire.source)[pdu.wire.body_stop : pdu.wire.stop])
+
+
+def multipart_pieces(parts: Iterable[Part]) -> list[Piece]:
+    """A multipart body as a list of octets, as `pieces`. Raises PduError."""
+    out: list[Piece] = []
+    _multipart(parts, out)
+    return out
 
 
 def _multipart(parts: Iterable[Part], out: list[Piece]) -> None:
@@ -79,7 +93,7 @@ def _part(part: Part, out: list[Piece]) -> None:
     body: list[Piece] = []
     wire = part.wire
     if part.parts is None:
-        body.append(part.data)
+        body.append(_data(part))
     elif wire is not None and part.parts is wire.body:
         body.append(memoryview(wire.source)[wire.body_start : wire.body_stop])
     else:
@@ -88,6 +102,13 @@ def _part(part: Part, out: list[Piece]) -> None:
     out.append(_lengths(part, len(head), size))
     out.append(head)
     out += body
+
+
+def _data(part: Part) -> Piece:
+    data = part.data
+    if isinstance(data, bytes | bytearray) or (isinstance(data, memoryview) and data.nbytes == len(data)):
+        return data
+    raise fault("value-of-wrong-type", 0, f"part data are octets, not {type(data).__name__}")
 
 
 def _lengths(part: Part, head: int, size: int) -> Piece:
@@ -170,8 +191,8 @@ def _merge(
     if in_pdu and "content_type" not in plan.done and holder.content_type is not None:
         _write_one(by_attr["content_type"], holder.content_type, out)
     out += late
-    if closing and out == b"".join(raws) and not (in_pdu and holder.parts):
-        out.pop()
+    if closing and out.endswith(raws[-1]) and not (in_pdu and holder.parts):
+        out.pop()  # it still stands last
 
 
 def _open_end(wire: Wire, table: tuple[Slot | None, ...]) -> bytes:
@@ -184,14 +205,12 @@ def _open_end(wire: Wire, table: tuple[Slot | None, ...]) -> bytes:
     if slot is None:
         return b"\0"
     at = 1 if slot.key else 0
-    if raw[at : at + 1] <= b"\x1f":
-        return b""
     probe = Lenient()
     try:
         slot.read(raw, at, len(raw), probe)
-    except PduError:
-        return b"\0" if raw[at] < 0x80 else b""
-    return b"\0" if any(rule == "text-without-nul" for rule, _, _ in probe.found) else b""
+    except PduError:  # kept by the skip rule
+        return b"\0" if 0x1F < raw[at] < 0x80 else b""
+    return b"\0" if ["text-without-nul", at] in (flawed[:2] for flawed in probe.found) else b""
 
 
 class _Plan:
@@ -275,7 +294,8 @@ class _Queue:
 
 
 def _write_one(slot: Slot, value: Any, out: bytearray) -> None:
-    out.append(slot.key)
+    if slot.key:
+        out.append(slot.key)
     _write_value(slot, value, out)
 
 
@@ -284,16 +304,8 @@ def _write_value(slot: Slot, value: Any, out: bytearray) -> None:
         slot.write(value, out)
     except PduError as error:
         raise _located(error, slot.name) from None
-    except (TypeError, AttributeError, ValueError):
-        raise _retold(slot.write, value, out, slot.name) from None
-
-
-def _retold(write: Callable[[Any, bytearray], None], value: Any, out: bytearray, name: str) -> PduError:
-    try:
-        with_type_checked(write, value, out)
-    except PduError as error:
-        return _located(error, name)
-    raise AssertionError("a writer that failed once and not twice")
+    except WRONG_TYPE as error:
+        raise _located(wrong_type(value, len(out), error), slot.name) from error
 
 
 def _write_header(header: Header, out: bytearray, table: tuple[Slot | None, ...]) -> None:
@@ -319,7 +331,7 @@ def _write_textual(header: Header, out: bytearray) -> None:
     out += made
 
 
-_TEXTUAL: Final = Slot(0, "extra", None, False, "", TEXT_STRING.read, _write_textual)
+_TEXTUAL: Final = Slot(0, "extra", None, False, "", False, TEXT_STRING.read, _write_textual)
 
 
 def _located(error: PduError, outer: str) -> PduError:
@@ -352,4 +364,4 @@ def chunks(pdu: Pdu) -> Iterator[bytes | memoryview]:
         yield bytes(head)
 
 
-__all__ = ["PartHeader", "canonical", "chunks", "pieces"]
+__all__ = ["canonical", "chunks", "multipart_pieces", "pieces"]

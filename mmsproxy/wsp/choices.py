@@ -6,7 +6,7 @@ import re
 from enum import IntEnum
 from typing import Any, Final
 
-from mmsproxy.wap_numbers import MEDIA_TYPES, media_name, media_number
+from mmsproxy.wap_numbers import MEDIA_NUMBERS, MEDIA_TYPES, media_name, media_number
 from mmsproxy.wsp.integers import INTEGER_VALUE, SHORT_INTEGER, general_form
 from mmsproxy.wsp.leaf import LENGTH_QUOTE, REFUSE, Flaws, Leaf, Lenient, fault
 from mmsproxy.wsp.texts import EXTENSION_MEDIA, TEXT_STRING, TOKEN_TEXT, text_octets
@@ -87,13 +87,18 @@ class IntegerOr(Leaf):
 
 
 class MediaValue(Leaf):
-    """Extension-media | a well-known number -> the media type's name. `long` allows numbers of 128 and more (general form)."""
+    """Extension-media | a well-known number -> the media type's name.
+
+    long        allows numbers of 128 and more (general form)
+    notes_text  notes a type that has a number and came as text all the same
+    """
 
     clause = "WSP 8.4.2.24"
 
-    def __init__(self, long: bool) -> None:
+    def __init__(self, long: bool, *, notes_text: bool = False) -> None:
         super().__init__()
         self.long = long
+        self.notes_text = notes_text
         self.grammar = "Well-known-media | Extension-media" if long else "Constrained-media"
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[str, int]:
@@ -106,7 +111,10 @@ class MediaValue(Leaf):
                     flaw("media-unknown", pos)
                     name = media_name(number)
                 return name, stop
-        return EXTENSION_MEDIA.read(buf, pos, end, flaw)
+        name, stop = EXTENSION_MEDIA.read(buf, pos, end, flaw)
+        if self.notes_text and name.lower() in MEDIA_NUMBERS:
+            flaw.note("textual-media", pos)
+        return name, stop
 
     def write(self, value: str, out: bytearray) -> None:
         number = media_number(value)
@@ -142,7 +150,7 @@ class Opaque(Leaf):
         return buf[pos:stop], stop
 
     def write(self, value: bytes, out: bytearray) -> None:
-        octets = bytes(value)
+        octets = bytes(memoryview(value))  # a number is no octets
         probe = Lenient()
         if skip_value(octets, 0, len(octets), probe) != len(octets):
             raise fault("value-out-of-range", len(out), "the octets are not one value")

@@ -13,6 +13,8 @@ from mmsproxy.wsp.leaf import LENGTH_QUOTE, MAX_TEXT, QUOTE, REFUSE, Flaws, Leaf
 from mmsproxy.wsp.texts import TEXT_STRING, check_text, plain_text, text_octets, unquoted, write_text
 from mmsproxy.wsp.values import Address, AddressKind, Text
 
+MAX_REPLACED: Final = 4096  # octets
+
 
 def charset_text(octets: bytes, charset: int, pos: int, flaw: Flaws) -> str:
     """The characters of octets in a charset (MIBenum); what cannot be converted shows as U+FFFD and is noted."""
@@ -28,7 +30,17 @@ def charset_text(octets: bytes, charset: int, pos: int, flaw: Flaws) -> str:
             flaw.note("text-undecodable", pos)
         return text
     flaw.note("text-undecodable" if codecs else "charset-unknown", pos)
-    return octets.decode(codecs[0] if codecs else "utf_8", "replace")
+    return _replaced(octets, codecs[0] if codecs else "utf_8")
+
+
+def _replaced(octets: bytes, codec: str) -> str:
+    """U+FFFD for each fault; in a long text for all behind the first one, since Python takes some 200 ns for each."""
+    if len(octets) <= MAX_REPLACED or codec == "utf_8":
+        return octets.decode(codec, "replace")
+    try:
+        return octets.decode(codec)
+    except UnicodeDecodeError as error:
+        return octets[: error.start].decode(codec, "replace") + "\ufffd"
 
 
 def _wide_octets(octets: bytes, width: int, pos: int, flaw: Flaws) -> bytes:
@@ -65,24 +77,25 @@ class EncodedString(Leaf):
         self.make = make
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[Any, int]:
-        stop = buf.find(0, pos, end)
-        if pos <= stop <= pos + MAX_TEXT:
-            octets = buf[pos:stop]
-            if octets.isascii():
-                text = octets.decode()
-                if text.isprintable():
-                    return self.make(text), stop + 1
+        if pos < end and buf[pos] > LENGTH_QUOTE:
+            stop = buf.find(0, pos, end)
+            if pos < stop <= pos + MAX_TEXT:
+                octets = buf[pos:stop]
+                if octets.isascii():
+                    text = octets.decode()
+                    if text.isprintable():
+                        return self.make(text), stop + 1
         return self._odd(buf, pos, end, flaw)
 
     def _odd(self, buf: bytes, pos: int, end: int, flaw: Flaws) -> tuple[Text, int]:
-        if pos < end and buf[pos] <= LENGTH_QUOTE:
+        if pos < end and 0 < buf[pos] <= LENGTH_QUOTE:  # 00 is the empty text here, no length
             start, stop = general_form(buf, pos, end, flaw)
             return self._charset_form(buf, start, stop, flaw), stop
         octets, stop = text_octets(buf, pos, end, flaw)
         octets = unquoted(octets, pos, flaw)
         text = plain_text(octets)
         check_text(text, pos, flaw)
-        return self.make(text, None, octets), stop
+        return self.make(text, None, octets if not octets.isascii() else None), stop
 
     def _charset_form(self, buf: bytes, pos: int, stop: int, flaw: Flaws) -> Text:
         charset, at = INTEGER_VALUE.read(buf, pos, stop, flaw)
@@ -140,13 +153,14 @@ class AddressValue(EncodedString):
     clause = "ENC 8"
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[Any, int]:
-        stop = buf.find(0, pos, end)
-        if pos <= stop <= pos + MAX_TEXT:
-            octets = buf[pos:stop]
-            if octets.endswith(b"/TYPE=PLMN") and octets.isascii():
-                text = octets.decode()
-                if text.isprintable():
-                    return Address(text), stop + 1
+        if pos < end and buf[pos] > LENGTH_QUOTE:
+            stop = buf.find(0, pos, end)
+            if pos < stop <= pos + MAX_TEXT:
+                octets = buf[pos:stop]
+                if octets.endswith(b"/TYPE=PLMN") and octets.isascii():
+                    text = octets.decode()
+                    if text.isprintable():
+                        return Address(text), stop + 1
         address, stop = super().read(buf, pos, end, flaw)
         if address.kind in _NO_FORM:
             flaw.note("address-unrecognised", pos)

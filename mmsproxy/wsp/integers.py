@@ -187,7 +187,10 @@ class NoValue(Leaf):
 
 def general_form(buf: bytes, pos: int, end: int, flaw: Flaws) -> tuple[int, int]:
     """Opens a value that starts with a Value-length: where its content starts and stops."""
-    length, start = VALUE_LENGTH.read(buf, pos, end, flaw)
+    if pos < end and (length := buf[pos]) < LENGTH_QUOTE:
+        start = pos + 1
+    else:
+        length, start = VALUE_LENGTH.read(buf, pos, end, flaw)
     if start + length > end:
         raise fault("value-length-beyond-data", pos)
     return start, start + length

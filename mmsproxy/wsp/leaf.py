@@ -26,6 +26,8 @@ LENGTH_QUOTE: Final = 0x1F
 QUOTE: Final = 0x7F
 MAX_TEXT: Final = 64 * 1024  # octets of one text value; the longest header text seen in real PDUs is under 300
 
+MAX_FLAWS: Final = 1024  # of one PDU; the oddest real one has 3
+
 # Every rule that a PduError or a warning may name, with the line that explains it.
 RULES: Final = {
     "value-missing": "the data end where a value is due",
@@ -55,13 +57,17 @@ RULES: Final = {
     "q-value-range": "a q-value is 1 to 1099",
     "version-text": "a version is major, or major.minor with major 1 to 7 and minor 0 to 14",
     "version-as-text": "the version came as text",
+    "version-unknown": "the version is none of 1.0 to 1.3",
     "no-value-octet": "no-value is the octet 00",
     "octet-not-assigned": "the octet is not one of the field's values",
     "octet-reserved": "the octet is reserved; it acts as the general failure of its class",
     "token-octet": "the first octet inside the value-length is not one of the field's tokens",
     "media-unknown": "the media type's number is not assigned",
+    "textual-media": "a well-known media type came as text",
+    "quoted-parameter": "a Text-string parameter has quotation marks around it",
     "textual-parameter": "a well-known parameter came with its name as text",
     "parameter-unknown": "the parameter's number is not assigned",
+    "too-many-flaws": "a PDU has at most 1024 oddities",
     "too-many-parameters": "one value has at most 64 parameters",
     "address-unrecognised": "the address has none of the forms of ENC 8",
     "content-type-empty": "the media type's general form has length 0",
@@ -71,7 +77,7 @@ RULES: Final = {
     "not-an-mms-pdu": "an MMS PDU starts with 8C and a message type",
     "too-many-headers": "a PDU or a part has at most 512 headers",
     "too-many-parts": "a multipart has at most 256 parts",
-    "too-many-items": "a PDU has at most 8192 headers, parameters and parts in all",
+    "too-many-items": "a PDU has at most 4096 headers, parameters and parts in all",
     "multipart-too-deep": "multiparts stand at most 8 deep inside one another",
     "multipart-empty": "a multipart of this kind has at least one part",
     "multipart-not-filled": "the nested multipart does not fill its part",
@@ -100,6 +106,7 @@ LIMITS: Final = frozenset(
         "too-many-parts",
         "multipart-too-deep",
         "too-many-items",
+        "too-many-flaws",
         "too-many-parameters",
         "text-too-long",
     }
@@ -129,7 +136,13 @@ class Flaws(ABC):
 
     def note(self, rule: str, offset: int) -> None:
         """An oddity that breaks no grammar: kept in both modes."""
-        self.found.append([rule, offset, ""])
+        self.write_down(rule, offset, "")
+
+    def write_down(self, rule: str, offset: int, path: str) -> None:
+        """Adds to `found`. More than MAX_FLAWS come from no phone: each costs an exception and a path."""
+        if len(self.found) >= MAX_FLAWS:
+            raise fault("too-many-flaws", offset)
+        self.found.append([rule, offset, path])
 
 
 class Strict(Flaws):
@@ -161,12 +174,12 @@ class Lenient(Flaws):
 
     def __call__(self, rule: str, offset: int) -> None:
         if rule not in self.NORMAL:
-            self.found.append([rule, offset, ""])
+            self.write_down(rule, offset, "")
 
     def accept(self, error: PduError) -> None:
         if error.rule in LIMITS:
             raise error
-        self.found.append([error.rule, error.offset, error.path])
+        self.write_down(error.rule, error.offset, error.path)
 
 
 REFUSE: Final = _Refuse()
@@ -203,9 +216,18 @@ class Leaf(Construct, ABC):  # type: ignore[misc]  # construct ships no types
         return ()
 
 
+# What Python raises where a writer is given a value that is not of its grammar's shape.
+WRONG_TYPE: Final = (TypeError, AttributeError, ValueError, OverflowError)
+
+
+def wrong_type(value: Any, offset: int, error: Exception) -> PduError:
+    """The one error, for a value of the wrong Python type."""
+    return fault("value-of-wrong-type", offset, f"{type(value).__name__} cannot be written here: {error}")
+
+
 def with_type_checked(write: Callable[[Any, bytearray], None], value: Any, out: bytearray) -> None:
     """Runs a writer; a value of the wrong Python type becomes the one error of the codec."""
     try:
         write(value, out)
-    except (TypeError, AttributeError, ValueError) as error:
-        raise fault("value-of-wrong-type", len(out), f"{type(value).__name__} cannot be written here: {error}") from error
+    except WRONG_TYPE as error:
+        raise wrong_type(value, len(out), error) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mmsproxy.errors import PduError
-from mmsproxy.wap_numbers import DISPOSITIONS, ELEMENT_PARAMETERS, PARAMETER_NAMES, PARAMETER_NUMBERS
+from mmsproxy.wap_numbers import DISPOSITIONS, ELEMENT_PARAMETERS, MEDIA_TYPES, PARAMETER_NAMES, PARAMETER_NUMBERS
 from mmsproxy.wsp.choices import CONSTRAINED_MEDIA, FIELD_NAME, MEDIA, OPAQUE, VERSION_VALUE, IntegerOr, NamedOctet
 from mmsproxy.wsp.integers import (
     CHARSET,
@@ -59,8 +59,8 @@ PARAMETER_GRAMMARS: Final[dict[int, Leaf]] = {
     0x1C: TEXT_VALUE,
     0x1D: TEXT_VALUE,
 }
-# Grammars that take text (first octet 20-7F) themselves; all others hand it to Text-value ("value of its type | Text-value").
-_TEXTUAL: Final = (TEXT_STRING, TEXT_VALUE, CONSTRAINED_MEDIA, FIELD_NAME, VERSION_VALUE)
+# Grammars to which a first octet of 20-7F belongs; all others hand it to Text-value ("value of its type | Text-value").
+_TEXTUAL: Final = (TEXT_STRING, TEXT_VALUE, CONSTRAINED_MEDIA, FIELD_NAME, VERSION_VALUE, Q_VALUE)
 
 
 class ElementValue(Leaf):
@@ -83,6 +83,9 @@ UNTYPED_VALUE: Final = IntegerOr(TEXT_VALUE, "WSP 8.4.2.4")
 ELEMENT_VALUE: Final = ElementValue()
 
 
+_tuple: Final = tuple.__new__  # a third of the time of Parameter(...)
+
+
 class ParameterList(Leaf):
     """*Parameter, up to the end of the container -> tuple of Parameter. A number space is a table of names and grammars."""
 
@@ -94,9 +97,11 @@ class ParameterList(Leaf):
         self.names = names
         self.grammars = grammars
         self.untyped = untyped
-        self._rows: list[tuple[str, int, Any, bool] | None] = [None] * 256  # by octet: name, number, read, takes text itself
+        # By octet: name, number, read, takes text itself, is a Text-string.
+        self._rows: list[tuple[str, int, Any, bool, bool] | None] = [None] * 256
         for number, leaf in grammars.items():
-            self._rows[0x80 | number] = (names[number], number, leaf.read, leaf in _TEXTUAL or leaf is untyped)
+            own_text = leaf in _TEXTUAL or leaf is untyped
+            self._rows[0x80 | number] = (names[number], number, leaf.read, own_text, leaf is TEXT_STRING)
 
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[tuple[Parameter, ...], int]:
         parameters: list[Parameter] = []
@@ -108,8 +113,10 @@ class ParameterList(Leaf):
             try:
                 # The usual parameter: well-known, with a value of its own type.
                 if row is not None and pos + 1 < end and (row[3] or not 0x20 <= buf[pos + 1] <= 0x7F):
+                    if row[4] and buf[pos + 1] == 0x22:
+                        flaw.note("quoted-parameter", pos)
                     value, pos = row[2](buf, pos + 1, end, flaw)
-                    parameters.append(Parameter(row[0], value, row[1]))
+                    parameters.append(_tuple(Parameter, (row[0], value, row[1])))
                 else:
                     pos = self._unusual(buf, pos, end, flaw, parameters)
             except PduError:
@@ -205,23 +212,32 @@ class ContentTypeValue(Leaf):
     grammar = "Constrained-media | Value-length Media *Parameter"
     clause = "WSP 8.4.2.24"
 
+    def __init__(self, constrained: Leaf, media: Leaf) -> None:
+        super().__init__()
+        self.constrained = constrained
+        self.media = media
+
     def read(self, buf: bytes, pos: int, end: int, flaw: Flaws = REFUSE) -> tuple[ContentType, int]:
         if pos >= end:
             raise fault("value-missing", pos)
         if buf[pos] > LENGTH_QUOTE:
-            media, stop = CONSTRAINED_MEDIA.read(buf, pos, end, flaw)
+            media, stop = self.constrained.read(buf, pos, end, flaw)
             return _content_type(media, ()), stop
         start, stop = general_form(buf, pos, end, flaw)
         if start == stop:
             flaw("content-type-empty", pos)
             return _content_type("", ()), stop
-        media, start = MEDIA.read(buf, start, stop, flaw)
+        media = MEDIA_TYPES.get(buf[start] - 0x80)
+        if media is None:
+            media, start = self.media.read(buf, start, stop, flaw)
+        else:
+            start += 1
         parameters, _ = PARAMETER_LIST.read(buf, start, stop, flaw)
         return _content_type(media, parameters), stop
 
     def write(self, value: ContentType, out: bytearray) -> None:
         body = bytearray()
-        MEDIA.write(value.media, body)
+        self.media.write(value.media, body)
         if not value.parameters and body[0] > LENGTH_QUOTE:
             out += body
             return
@@ -229,7 +245,7 @@ class ContentTypeValue(Leaf):
         write_general(body, out)
 
     def inner(self) -> tuple[Leaf, ...]:
-        return CONSTRAINED_MEDIA, MEDIA, PARAMETER_LIST
+        return self.constrained, self.media, PARAMETER_LIST
 
 
 _new: Final = object.__new__
@@ -290,6 +306,6 @@ class ElementDescriptorValue(Leaf):
         return TEXT_STRING, ELEMENT_PARAMETER_LIST
 
 
-CONTENT_TYPE: Final = ContentTypeValue()
+CONTENT_TYPE: Final = ContentTypeValue(CONSTRAINED_MEDIA, MEDIA)
 DISPOSITION: Final = DispositionValue()
 ELEMENT_DESCRIPTOR: Final = ElementDescriptorValue()

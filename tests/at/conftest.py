@@ -19,7 +19,8 @@ from mmsproxy.trace import Entry, exchange, load_trace
 
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts"
 URC_LINE = b'\r\n+CREG: 5,"1A2B","00C3D4E5"\r\n'
-_COUNTED = re.compile(rb"\+CIPRXGET: 2,\d,(\d+),\d+\r\n")
+_COUNTED = re.compile(rb"(?:\+CIPRXGET: 2,\d,|\+QIRD: |#SRECV: \d,)(\d+)(?:,\d+)?\r\n")
+_INLINE = re.compile(rb'(?:\+CARECV: |\+USORD: \d,)(\d+),"?')  # counted data on the header's own line
 Cut = Callable[[bytes], list[bytes]]
 
 
@@ -44,11 +45,16 @@ def random_cut(seed: int) -> Cut:
 CUTS: dict[str, Cut] = {"whole": whole, "bytewise": bytewise, **{f"seed {seed}": random_cut(seed) for seed in range(8)}}
 
 
+def _after_inline(data: bytes, at: int) -> int:
+    counted = _INLINE.match(data, at)
+    return counted.end() + int(counted[1]) if counted else at
+
+
 def boundaries(data: bytes) -> list[int]:
     """Where a URC may stand: at the start and behind each line end that is not inside counted data."""
     places = [0]
     at = 0
-    while (end := data.find(b"\r\n", at)) >= 0:
+    while (end := data.find(b"\r\n", _after_inline(data, at))) >= 0:
         counted = _COUNTED.search(data, at, end + 2)
         at = end + 2
         if counted and counted.end() == at:

@@ -27,6 +27,14 @@ Replayer = Callable[..., Any]
         (Identity("INCORPORATED", "A7670E-FASE", "A110B03A7670M7"), "sim7600"),
         (Identity("INCORPORATED", "A7608SA-H", ""), "sim7600"),
         (Identity("SIMCOM INCORPORATED", "SIM7670G-MNGV", ""), "sim7600"),
+        (Identity("SIMCOM_Ltd", "SIMCOM_SIM7080G", "1951B08SIM7080"), "sim7080"),
+        (Identity("SIMCOM_Ltd", "SIMCOM_SIM7070", ""), "sim7080"),
+        (Identity("Quectel", "EC25", "EC25EFAR06A06M4G"), "quectel"),
+        (Identity(info="Quectel BG95-M3 Revision: BG95M3LAR02A04"), "quectel"),
+        (Identity("u-blox", "SARA-R410M-02B", "L0.0.00.00.05.08"), "ublox"),
+        (Identity("u-blox", "LARA-R211", ""), "ublox"),
+        (Identity("Telit", "LE910-EU V2", "20.00.505"), "telit"),
+        (Identity("Telit", "ME910C1-WW", ""), "telit"),
     ],
 )
 def test_by_the_modems_own_name(identity: Identity, expected: str) -> None:
@@ -44,12 +52,12 @@ def test_a_modem_that_speaks_none(replay: Replayer) -> None:
     kind, text = replay("detect_none", lambda: detect(Identity("Nobody", "X1")))
     assert kind is LinkError
     assert "X1" in text
-    assert "sim7600, sim800" in text
+    assert "sim7080, quectel, sim7600, ublox, telit, sim800" in text
 
 
 def test_by_the_configs_word() -> None:
     assert by_name("auto") is None
     assert [by_name(dialect.name) for dialect in DIALECTS] == list(DIALECTS)
-    assert NAMES == ("auto", "sim7600", "sim800")
-    with pytest.raises(LinkError, match=r"modem\.dialect is one of auto, sim7600, sim800"):
+    assert NAMES == ("auto", "sim7080", "quectel", "sim7600", "ublox", "telit", "sim800")
+    with pytest.raises(LinkError, match=r"modem\.dialect is one of auto, sim7080, quectel, sim7600, ublox, telit, sim800"):
         by_name("sim9999")

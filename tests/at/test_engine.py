@@ -10,6 +10,7 @@ import pytest
 from mmsproxy.at.engine import BURST, MAX_LINE, Engine
 from mmsproxy.at.heard import (
     BurstReceived,
+    DataReceived,
     EchoReceived,
     Event,
     GarbageReceived,
@@ -337,3 +338,26 @@ def test_any_bytes_at_any_split_raise_nothing() -> None:
 def test_the_urc_table_of_a_dialect_comes_first() -> None:
     engine = Engine((urc(rb"RING", Urc.SIM_STATE, Takes.NOTHING), *COMMON_URCS))
     assert engine.feed(b"\r\nRING\r\n") == [UrcReceived(Urc.SIM_STATE, b"RING")]
+
+
+def test_after_connect_the_line_is_a_connections_until_it_is_taken_back() -> None:
+    rule = Rule((Slot(re.compile(rb"CONNECT( \d+)?"), re.compile(rb"CONNECT FAIL")),), online=True)
+    data = b"HTTP/1.1 200 OK\r\n\r\nOK\r\n+CREG: 1\r\n\x00\xff> "
+    stream = b"\r\nCONNECT 115200\r\n" + data
+    for cut in range(len(stream) + 1):
+        engine = Engine()
+        engine.begin(b"AT+OPEN", rule)
+        events = engine.feed(stream[:cut]) + engine.feed(stream[cut:])
+        assert isinstance(events[0], Replied)
+        assert b"".join(event.data for event in events[1:] if isinstance(event, DataReceived)) == data
+        assert engine.online
+        engine.offline()
+        engine.begin(b"+++", ok())
+        assert [type(event) for event in engine.feed(b"\r\nOK\r\n")] == [Replied]
+
+
+def test_a_connection_that_fails_leaves_the_line_in_command_mode() -> None:
+    engine = Engine()
+    engine.begin(b"AT+OPEN", Rule((Slot(re.compile(rb"CONNECT"), re.compile(rb"CONNECT FAIL")),), online=True))
+    assert [type(event) for event in engine.feed(b"\r\nCONNECT FAIL\r\n\r\nRING\r\n")] == [Replied, UrcReceived]
+    assert not engine.online

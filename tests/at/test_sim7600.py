@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mmsproxy.at import startup
-from mmsproxy.at.delivery import PromptLost, deliver
+from mmsproxy.at.delivery import StillQuiet, deliver
 from mmsproxy.at.detect import detect
 from mmsproxy.at.dialect import Counters, Dialect, Identity, Profile, Received, Script, Socket
 from mmsproxy.at.heard import Outcome, Reply
@@ -116,7 +116,7 @@ def test_send(replay: Replayer, name: str, taken: int) -> None:
         ("sim7600_send_peer_closed", PeerReset, False, [116]),
         ("sim7600_send_no_prompt_more", AtTimeout, True, []),
         ("sim7600_send_no_prompt_last", LinkLost, False, []),
-        ("sim7600_send_no_prompt_lost", PromptLost, False, []),
+        ("sim7600_send_no_prompt_lost", StillQuiet, False, []),
     ],
 )
 def test_send_fails(replay: Replayer, name: str, kind: type[Exception], more: bool, offers: list[int]) -> None:

@@ -54,14 +54,17 @@ class FakeStream:
         self.ledger = Ledger()
         self.max_send = MAX_SEND
         self.sends: list[int] = []
+        self.more: list[bool] = []
+        self.acks = asyncio.Event()
         self.is_closed = False
         self._link = link
         self._reader = reader
         self._writer = writer
         self._lost = asyncio.Event()
 
-    async def send(self, data: bytes | memoryview) -> None:
+    async def send(self, data: bytes | memoryview, *, more: bool = False) -> None:
         self.ledger.given += len(data)
+        self.more.append(more)
         for start in range(0, len(data), self.max_send):
             await self._send_segment(bytes(data[start : start + self.max_send]))
 
@@ -81,6 +84,7 @@ class FakeStream:
         self.ledger.accepted += len(segment)
         if faults.acks:
             self.ledger.acked = self.ledger.accepted
+            self.acks.set()
 
     async def _offer(self, data: bytes) -> None:
         self.ledger.offered += len(data)
@@ -110,6 +114,11 @@ class FakeStream:
         finally:
             for task in (read, lost):
                 task.cancel()
+
+    async def acknowledged(self) -> None:
+        while self.ledger.acked < self.ledger.given:
+            self.acks.clear()
+            await self.acks.wait()
 
     async def close(self) -> None:
         if self.is_closed:

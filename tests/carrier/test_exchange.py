@@ -35,7 +35,7 @@ async def test_a_cut_at_every_segment_and_one_beside(link: Any, mmsc: Any, make:
     for cut in sorted({mark + by for mark in marks for by in (-1, 0, 1)} & set(range(whole + 1))):
         setattr(link.faults, how, cut)
         served = len(mmsc.whole)
-        case = make.case(link, limits=Limits(stall=0.02, answer=0.02))
+        case = make.case(link, limits=Limits(stall=0.15, answer=0.05))
         attempt = judge(await case.post(pdu))
         if how == "stuck_after":  # a modem that keeps silent may offer the segment that it has at any time: all of it counts
             cut = min(whole, (cut - 1) // 1460 * 1460 + 1460) if cut else min(whole, 1460)
@@ -312,6 +312,32 @@ async def test_what_tls_adds_after_the_body_does_not_hide_the_last_byte() -> Non
     assert exchange.is_last_offered
     transport.stream.ledger.acked = 120
     assert exchange.trial().phase is Phase.ALL_ACKED
+
+
+async def test_only_the_segment_with_the_last_byte_completes_the_request(case: Any, mmsc: Any, make: SimpleNamespace) -> None:
+    mmsc.act = mmsc.answers(make.answer(make.conf()))
+    for size in (1, 1460, 3000, 50_000):
+        await case.post(b"x" * size)
+        assert case.link.streams[-1].more == [True] * (len(case.link.streams[-1].more) - 1) + [False], size
+
+
+async def test_that_all_is_acknowledged_is_told_while_the_answer_is_due(link: Any, mmsc: Any, make: SimpleNamespace) -> None:
+    link.faults.acks = True
+    mmsc.act = mmsc.never
+    case = make.case(link, limits=Limits(answer=0.1))
+    await case.post(b"x" * 5000)
+    assert case.phases == [Phase.OPEN, Phase.PART_OFFERED, Phase.LAST_BYTE, Phase.ALL_ACKED]
+
+
+async def test_what_is_acknowledged_before_the_last_byte_is_no_phase() -> None:
+    phases: list[Phase] = []
+    transport = wire(written=60, handed=60, offered=60)
+    exchange = Exchange(100, limits=QUICK, peer="mmsc", on_phase=phases.append)
+    exchange.connection_open(transport)
+    exchange.body_begins()
+    transport.stream.ledger.acked = 60
+    exchange.all_acknowledged()
+    assert phases == [Phase.OPEN]
 
 
 async def test_the_first_reason_counts() -> None:

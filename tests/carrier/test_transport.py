@@ -21,13 +21,16 @@ class ScriptedStream:
         self.max_send = max_send
         self.sent: list[bytes] = []
         self.log: list[str] = []
+        self.more: list[bool] = []
+        self.acks = asyncio.Event()
         self.arrivals: asyncio.Queue[bytes | Exception] = asyncio.Queue()
         self.accept = asyncio.Semaphore(0)
         self.send_error: Exception | None = None
         self.closed = asyncio.Event()
 
-    async def send(self, data: bytes | memoryview) -> None:
+    async def send(self, data: bytes | memoryview, *, more: bool = False) -> None:
         self.log.append("send")
+        self.more.append(more)
         self.ledger.given += len(data)
         await self.accept.acquire()
         if self.send_error is not None:
@@ -42,6 +45,9 @@ class ScriptedStream:
         if isinstance(item, Exception):
             raise item
         return item
+
+    async def acknowledged(self) -> None:
+        await self.acks.wait()
 
     async def close(self) -> None:
         self.log.append("close")

@@ -45,4 +45,5 @@ def test_every_command_runs(serve, root: Path, tmp_path: Path) -> None:
         if "/v1/messages" in here:
             assert '"sent"' in done.stdout
         if "decode" in here:
-            assert "Ok" in done.stdout
+            assert "m-send-conf" in done.stdout
+            assert "ok (128)" in done.stdout.lower()

@@ -1,0 +1,98 @@
+"""The tree, line by line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from mmsproxy.cli.pdu_tree import MAX_TEXT, safe, title, tree, value
+from mmsproxy.cli.pdu_view import mms_json
+from mmsproxy.wire import mms_pdu
+
+
+def drawn(octets: bytes) -> list[str]:
+    return tree({"file": "f", "form": "octets"} | mms_json(mms_pdu.decode(octets))).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("plain Grüße 日本", "plain Grüße 日本"),
+        ("\x1b[31m\x07", "\\x1b[31m\\x07"),
+        ("a\r\nb\tc", "a\\r\\nb\\tc"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),
+        ("\x9b\x7f\ufeff", "\\x9b\\x7f\\ufeff"),
+        ("back\\slash", "back\\\\slash"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_nothing_reaches_the_terminal_unescaped(given: str, shown: str) -> None:
+    assert safe(given) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (None, "-"),
+        (5, "5"),
+        ("1.2", "1.2"),
+        ("0xC5", "0xC5"),
+        ("x", '"x"'),
+        ({"text": "Ä", "charset": 106}, '"Ä"'),
+        ({"insert_address": True}, "(the MMSC puts it in)"),
+        ({"hex": "0aff"}, "0a ff"),
+        ({"hex": "00" * 40}, " ".join(["00"] * 32) + " ..."),
+        ({"relative": 5}, "relative 5"),
+        ({"count": 1, "value": "x"}, 'count 1, value "x"'),
+        ({"media": "a/b", "parameters": [{"name": "charset", "value": 106}, {"name": "x", "value": None}]}, "a/b; charset=106; x=-"),
+    ],
+)
+def test_values_on_one_line(given: Any, shown: str) -> None:
+    assert value(given) == shown
+
+
+def test_titles() -> None:
+    assert title({"kind": "mms-pdu", "type": "m-send-req"}) == "MMS m-send-req"
+    assert title({"kind": "wsp-push", "confirmed": False}) == "WSP push"
+    assert title({"kind": "wsp-push", "confirmed": True}) == "WSP confirmed push"
+    assert title({"kind": "sms-status-report"}) == "SMS status-report"
+
+
+def test_nested_parts_warnings_and_the_tail() -> None:
+    octets = bytes.fromhex("8C84 8D92 850469223680 84A3 02 0106 A3 01 0102 83 6869 0102 83") + b"a\n" + b"\xff\xff"
+    lines = drawn(octets)
+    assert lines[:-1] == [
+        f"f: MMS m-retrieve-conf, {len(octets)} octets",
+        "      0   X-Mms-Message-Type         m-retrieve-conf (132)",
+        "      2   X-Mms-MMS-Version          1.2",
+        "      4   Date                       2025-11-22 22:17:36 UTC (1763849856)",
+        "     10   Content-Type               application/vnd.wap.multipart.mixed",
+        "     13   parts[0]",
+        "     15     Content-Type               application/vnd.wap.multipart.mixed",
+        "     17     parts[0].parts[0], 2 octets",
+        "     19       Content-Type               text/plain",
+        "              | hi",
+        "     22   parts[1], 2 octets",
+        "     24     Content-Type               text/plain",
+        "            | a",
+        "     27   (tail)                     ff ff",
+    ]
+    assert re.fullmatch(r" {10}warning: offset 27: parts\[2\] stray-octets: .* \[[0-9a-f ]+ ff ff\]", lines[-1])
+
+
+def test_a_long_text_is_cut_and_data_are_shown_as_hex() -> None:
+    lines = drawn(bytes.fromhex("8C84 8483") + b"x" * (MAX_TEXT + 7))
+    assert lines[-2:] != []
+    assert "            | " + "x" * MAX_TEXT in lines
+    assert "            (7 more characters)" in lines
+    assert any("00 01" in line for line in drawn(bytes.fromhex("8C84 849E 0001")))
+
+
+def test_textual_and_stray_headers() -> None:
+    lines = drawn(bytes.fromhex("8C81 582D54007900 0A00"))
+    assert '      2   "X-T"                      "y"' in lines
+    assert "      8   (no header)                0a 00" in lines
