@@ -103,10 +103,10 @@ class NotAllowed(MmsproxyError):
 
 
 class LeaseLost(MmsproxyError):
-    """Whoever works on a message does not own it any more: canceled, paused, or taken over. Nothing more of it may leave."""
+    """Whoever works on a message does not own it any more: canceled, paused, or taken over. Nothing more of it may leave, so a line
+    does not try again by itself."""
 
     code = "lease_lost"
-    retryable = True
 
 
 def check_transition(old: State, new: State, cause: Cause) -> None:

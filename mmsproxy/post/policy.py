@@ -48,7 +48,7 @@ PAUSING = frozenset(
         ResponseStatus.ERROR_PERMANENT_LACK_OF_PREPAID,
     }
 )
-NO_FAULT_OF_THE_MESSAGE = frozenset({"stopping", "paused", "lease_lost"})  # ended by ourselves: no step in the retry schedule
+NO_FAULT_OF_THE_MESSAGE = frozenset({"stopping", "lease_lost"})  # ended by ourselves: no step in the retry schedule
 
 # How long an identical POST gets the stored outcome (mm1.md 6), seconds.
 KEEP_SENT = 3600.0
@@ -222,7 +222,8 @@ def _settle(job: Job, result: Result, now: float, random: float) -> Settlement:
         return replace(_settled(job, State.UNKNOWN), was_unknown=True)
     if result.outcome is Outcome.REFUSED and result.response_status is not None:
         return _by_status(job, result, result.response_status, now, random)
-    return _again(job, result, now, random) if result.retryable else _settled(job, State.FAILED)
+    is_worth_it = result.retryable or result.code in NO_FAULT_OF_THE_MESSAGE
+    return _again(job, result, now, random) if is_worth_it else _settled(job, State.FAILED)
 
 
 def _by_status(job: Job, result: Result, status: int, now: float, random: float) -> Settlement:

@@ -27,7 +27,6 @@ from mmsproxy.post.records import LineRow, Pdu
 from mmsproxy.post.schema import GATEWAY, GATEWAY_SCOPE, WAITING, attempts, lines, messages, pdus, recipients
 
 MAX_STALE = 50  # expired messages put away in one claim; the sweep takes the rest
-PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,9 +199,9 @@ def test_each_outcome(result: Result, state: State, door: Door) -> None:
     assert settled.failures == 1
 
 
-@pytest.mark.parametrize("code", ["stopping", "paused", "lease_lost"])
+@pytest.mark.parametrize("code", ["stopping", "lease_lost"])
 def test_what_we_ended_ourselves_is_no_failure_of_the_message(code: str) -> None:
-    settled = settle(job(State.SENDING, failures=3), Result(Outcome.NOT_SENT, Phase.OPEN, code, retryable=True), NOW, 0.5)
+    settled = settle(job(State.SENDING, failures=3), Result(Outcome.NOT_SENT, Phase.OPEN, code), NOW, 0.5)
     assert (settled.state, settled.due_at, settled.failures) == (State.RETRYING, NOW, 3)
 
 
