@@ -25,6 +25,11 @@ async def sms(message: Message) -> Draft:
 
 
 @pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
+
+@pytest.fixture
 async def refused(store: Store, worker, draft: MakeDraft, result) -> str:
     """A message whose MMS was refused and that may go out as SMS."""
     await store.accept([draft(fallback=Fallback.SMS, text="hello")])
