@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import tempfile
 from collections.abc import Coroutine
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -52,9 +54,12 @@ T = TypeVar("T")
 LINES = ("a", "b")
 NUMBERS = ("+12025550123", "+12025550124", "+12025550125")
 INTERVAL = {"a": 0.0, "b": 10.0}
+NO_SHRINK = "MMSPROXY_HISTORIES_AS_FOUND" in os.environ  # a failing history takes minutes to be made short
 HISTORIES = int(os.environ.get("MMSPROXY_HISTORIES", "0"))
 SENT_FAMILY = frozenset({State.SENT, State.DELIVERED, State.READ, State.UNDELIVERED})
 
+NOT_SENT = Result(Outcome.NOT_SENT, Phase.OPEN, "connect_failed", "no way", retryable=True)
+WITHHELD = Result(Outcome.NOT_SENT, Phase.PART_OFFERED, "lease_lost", "withheld")
 ANSWERS = {
     "ok": Result(Outcome.SENT, Phase.ANSWER_WHOLE, response_status=0x80, carrier_message_id="m", answer=b"ok"),
     "partial": Result(Outcome.PARTIAL, Phase.ANSWER_WHOLE, "partial", response_status=0xC4),
@@ -63,11 +68,11 @@ ANSWERS = {
     "refused": Result(Outcome.REFUSED, Phase.ANSWER_WHOLE, "mmsc_error", "no", response_status=0xE0),
     "no credit": Result(Outcome.REFUSED, Phase.ANSWER_WHOLE, "mmsc_error", "no credit", response_status=0xEB),
     "lost": Result(Outcome.UNKNOWN, Phase.LAST_BYTE, "answer_timeout", "no answer"),
+    "cut": NOT_SENT,
     "html": Result(Outcome.UNKNOWN, Phase.ANSWER_WHOLE, "non_mms_answer", "<html>", http_status=200),
 }
+STAGES = ("claimed", "begun", "doubtful", "posted")
 DEFINITE_REFUSALS = frozenset({"busy", "unresolved", "refused", "no credit"})
-NOT_SENT = Result(Outcome.NOT_SENT, Phase.OPEN, "connect_failed", "no way", retryable=True)
-WITHHELD = Result(Outcome.NOT_SENT, Phase.PART_OFFERED, "lease_lost", "withheld")
 
 
 @dataclass
@@ -81,7 +86,7 @@ class Post:
 
 @dataclass
 class Work:
-    """What one worker is doing. `stage`: claimed, begun, doubtful, posted."""
+    """What one worker is doing; `stage` one of STAGES."""
 
     lease: Lease
     stage: str = "claimed"
@@ -105,7 +110,7 @@ class Histories(RuleBasedStateMachine):
         self.now = 1_800_000_000.0
         self.ids = itertools.count()
         self.runs = itertools.count()
-        self.work: dict[str, Work] = {}
+        self.work_of: dict[str, Work] = {}
         self.wire = Wire()
         self.acked: set[str] = set()
         self.may_post: dict[str, bool] = {}
@@ -195,91 +200,99 @@ class Histories(RuleBasedStateMachine):
 
     # Workers
 
-    @rule(line=st.sampled_from(LINES))
+    def work(self, line: str, answer: str, until: str) -> None:
+        """As far as the stage, or to the answer."""
+        for _ in range(len(STAGES) + 1):
+            stage = self.work_of.get(line)
+            if stage is not None and stage.stage == until:
+                return
+            self.advance(line, "" if stage is None else stage.stage, answer)
+            if line not in self.work_of:
+                return
+
+    # Three times, so that every history has whole attempts in it.
+    work_here = rule(line=st.sampled_from(LINES), answer=st.sampled_from(sorted(ANSWERS)), until=st.just(""))(work)
+    work_there = rule(line=st.sampled_from(LINES), answer=st.sampled_from(["ok", "lost", "busy", "cut"]), until=st.just(""))(work)
+    work_partly = rule(line=st.sampled_from(LINES), answer=st.sampled_from(sorted(ANSWERS)), until=st.sampled_from(STAGES))(work)
+
+    def advance(self, line: str, stage: str, answer: str) -> None:
+        if not stage:
+            self.claim(line)
+        elif stage == "claimed":
+            self.begin(line, self.work_of[line])
+        elif stage == "begun" and answer == "cut":
+            self.finish(line, self.work_of[line], NOT_SENT)
+        elif stage == "begun":
+            self.commit_last_byte(line, self.work_of[line])
+        elif stage == "doubtful":
+            self.the_last_byte_leaves(self.work_of[line])
+        else:
+            self.hear(line, self.work_of[line], "lost" if answer == "cut" else answer)
+
     def claim(self, line: str) -> None:
-        if line in self.work:
-            return
         found = self.do(self.store.claim(self.worker(line)))
         if isinstance(found, Lease):
             assert found.job.line in ("", line)
             assert self.now - self.claims.get(line, 0.0) >= INTERVAL[line]
             self.claims[line] = self.now
-            self.work[line] = Work(found)
+            self.work_of[line] = Work(found)
 
-    @rule(line=st.sampled_from(LINES))
-    def begin(self, line: str) -> None:
-        work = self.work.get(line)
-        if work is None or work.stage != "claimed":
-            return
+    def begin(self, line: str, work: Work) -> None:
         try:
             work.lease = self.do(self.store.begin(work.lease, self.worker(line), Pdu(b"api"), transaction_id="T"))
             work.stage, work.begun_at = "begun", self.now
         except LeaseLost:
             self.do(self.store.drop(work.lease))
-            del self.work[line]
+            del self.work_of[line]
 
-    @rule(line=st.sampled_from(LINES))
-    def fail_before_the_last_byte(self, line: str) -> None:
-        work = self.work.get(line)
-        if work is not None and work.stage == "begun":
-            self.finish(line, work, NOT_SENT)
-
-    @rule(line=st.sampled_from(LINES))
-    def commit_last_byte(self, line: str) -> None:
-        work = self.work.get(line)
-        if work is None or work.stage != "begun":
-            return
+    def commit_last_byte(self, line: str, work: Work) -> None:
         try:
             self.do(self.store.last_byte(work.lease))
-            work.stage = "doubtful"
         except LeaseLost:
             self.finish(line, work, WITHHELD)
-
-    @rule(line=st.sampled_from(LINES), data=st.data())
-    def the_last_byte_leaves(self, line: str, data: st.DataObject) -> None:
-        work = self.work.get(line)
-        if work is None or work.stage != "doubtful":
             return
+        assert not self.is_paused(), "a last byte in spite of the kill switch"
+        work.stage = "doubtful"
+
+    def is_paused(self) -> bool:
+        return self.do(self.store.lines())[GATEWAY].paused_at is not None
+
+    def the_last_byte_leaves(self, work: Work) -> None:
         message_id = work.lease.job.id
         assert self.may_post[message_id], "I2: a second POST that nobody asked for"
         self.may_post[message_id] = False
         work.stage, work.post = "posted", Post(message_id, work.begun_at)
         self.wire.posts.append(work.post)
 
-    @rule(line=st.sampled_from(LINES), answer=st.sampled_from(sorted(ANSWERS)))
-    def answer(self, line: str, answer: str) -> None:
-        work = self.work.get(line)
-        if work is None or work.post is None:
-            return
+    def hear(self, line: str, work: Work, answer: str) -> None:
+        assert work.post is not None
         work.post.heard = answer
         if answer in DEFINITE_REFUSALS:
             self.may_post[work.post.message_id] = True
         self.finish(line, work, ANSWERS[answer])
 
     def finish(self, line: str, work: Work, result: Result) -> None:
-        del self.work[line]
+        del self.work_of[line]
         self.do(self.store.finish(work.lease, result))
         self.do(self.store.finish(work.lease, result))  # an end that was stored may be stored again
 
     @rule()
-    def renew(self) -> None:
-        self.do(self.store.renew(self.owner, [work.lease.job.seq for work in self.work.values()], 120.0))
-
-    @rule()
     def crash(self) -> None:
         self.do(self.store.close())
-        self.work.clear()
+        self.work_of.clear()
         self.open()
 
     # Time
 
-    @rule(seconds=st.sampled_from([1.0, 6.0, 35.0, 61.0, 119.0, 700.0, 3600.0]))
-    def time_goes_by(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule()
-    def sweep(self) -> None:
+    @rule(seconds=st.sampled_from([1.0, 6.0, 35.0, 61.0, 119.0, 700.0, 3600.0]), asleep=st.booleans())
+    def time_goes_by(self, seconds: float, asleep: bool) -> None:
+        """A worker that is not asleep renews its leases, and so keeps what it works on."""
+        for _ in range(1 if asleep else math.ceil(seconds / 60)):
+            self.now += seconds if asleep else min(60.0, seconds)
+            if not asleep:
+                self.do(self.store.renew(self.owner, [work.lease.job.seq for work in self.work_of.values()], 120.0))
         self.do(self.store.sweep())
+        self.fall_back()
 
     @rule(step=st.sampled_from([-86400.0, -30.0, 30.0, 86400.0]))
     @precondition(lambda self: not self.limits.caps.per_hour)  # wall times of the wire would have to be kept twice for the caps
@@ -290,37 +303,35 @@ class Histories(RuleBasedStateMachine):
 
     # Persons, carriers' reports
 
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        if job := self.pick(data):
-            self.try_to(self.store.cancel(job.id))
-
-    @rule(data=st.data(), risk=st.booleans())
-    def retry(self, data: st.DataObject, risk: bool) -> None:
+    @rule(data=st.data(), what=st.sampled_from(["cancel", "retry", "retry at risk", "sent", "failed"]))
+    def a_person_acts(self, data: st.DataObject, what: str) -> None:
         job = self.pick(data)
-        if job is not None and self.try_to(self.store.retry(job.id, accept_duplicate_risk=risk)) is not None:
-            assert risk or job.state is not State.UNKNOWN
-            self.may_post[job.id] = True
-
-    @rule(data=st.data(), as_state=st.sampled_from([State.SENT, State.FAILED]))
-    def resolve(self, data: st.DataObject, as_state: State) -> None:
-        if job := self.pick(data):
-            self.try_to(self.store.resolve(job.id, as_state))
+        if job is None:
+            return
+        if what == "cancel":
+            self.try_to(self.store.cancel(job.id))
+        elif what.startswith("retry"):
+            risk = what != "retry"
+            if self.try_to(self.store.retry(job.id, accept_duplicate_risk=risk)) is not None:
+                assert risk or job.state is not State.UNKNOWN
+                self.may_post[job.id] = True
+        else:
+            self.try_to(self.store.resolve(job.id, State(what)))
 
     @rule(number=st.sampled_from(NUMBERS), known=st.sampled_from(["m", "other"]), state=st.sampled_from([None, *RecipientState]))
     def report(self, number: str, known: str, state: RecipientState | None) -> None:
         if state is not RecipientState.SENT:
             self.do(self.store.report(Report(known, number, state, "a report", self.now)))
 
-    @rule(scope=st.sampled_from([GATEWAY, *LINES]))
-    def pause(self, scope: str) -> None:
-        self.do(self.store.pause(scope, "by hand"))
+    @rule(scope=st.sampled_from([GATEWAY, *LINES]), pause=st.booleans())
+    def pause_or_resume(self, scope: str, pause: bool) -> None:
+        """What is paused is resumed at the next occasion, or nothing would happen for the rest of the history."""
+        paused = [row.name for row in self.do(self.store.lines()).values() if row.paused_at is not None]
+        for name in paused:
+            self.do(self.store.resume(name))
+        if pause and not paused:
+            self.do(self.store.pause(scope, "by hand"))
 
-    @rule(scope=st.sampled_from([GATEWAY, *LINES]))
-    def resume(self, scope: str) -> None:
-        self.do(self.store.resume(scope))
-
-    @rule()
     def fall_back(self) -> None:
         for message_id in self.do(self.store.falling_back()):
             assert not [post for post in self.wire.of(message_id) if post.heard not in DEFINITE_REFUSALS], "a fallback in doubt"
@@ -373,7 +384,7 @@ class Histories(RuleBasedStateMachine):
             assert job.state in SENT_FAMILY, "an Ok that was heard is not told"
         if "partial" in heard:
             assert job.state is State.PARTIAL or job.was_unknown
-        under_way = any(work.post in posts for work in self.work.values())
+        under_way = any(work.post in posts for work in self.work_of.values())
         if posts and not under_way and heard[-1] in (None, "lost", "html") and not self.may_post[job.id]:
             # I3: a doubtful POST leaves its row unknown, until somebody settles it.
             assert job.state is State.UNKNOWN or message.settled_by in ("report", "person") or job.error.code == "resolved", job
@@ -396,7 +407,9 @@ class Histories(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def come_to_rest(self) -> None:
-        self.work.clear()
+        self.work_of.clear()
+        planned = [message.job.due_at or 0.0 for message in self.messages() if message.job.state is State.SCHEDULED]
+        self.now = max([self.now, *planned])
         for _ in range(4):
             self.now += 6000.0
             self.do(self.store.sweep())
@@ -411,12 +424,13 @@ def test_histories(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=HISTORIES or 12,
-            stateful_step_count=60,
+            max_examples=HISTORIES or 15,
+            stateful_step_count=70,
             derandomize=not HISTORIES,
             database=None,
             deadline=None,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
+            phases=(Stage.generate,) if NO_SHRINK else tuple(Stage),
         ),
     )
