@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from sqlalchemy import CursorResult, Executable, insert, select, text
 from sqlalchemy.exc import DBAPIError
@@ -136,14 +137,19 @@ class Database:
         self._max_batch = max_batch
         self._inbox: asyncio.Queue[_Waiting[Any] | None] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
+        self._message_bells: WeakValueDictionary[str, Bell] = WeakValueDictionary()
         self._closed = False
+
+    def message_bell(self, message_id: str) -> Bell:
+        """Rings for the events of this message; there as long as somebody holds it."""
+        return self._message_bells.setdefault(message_id, Bell())
 
     async def open(self) -> None:
         """Brings the schema to the newest version and starts the writers. Raises StoreError."""
         await self._migrate()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._work(), name=f"store writer {n}") for n in range(self.engine.writers)]
-        self._tasks.append(loop.create_task(self.engine.listen(lambda wakes_queue: self._ring(wakes_queue, True)), name="store listener"))
+        self._tasks.append(loop.create_task(self.engine.listen(self._heard), name="store listener"))
 
     async def close(self) -> None:
         """Finishes what was begun. May be called twice."""
@@ -238,7 +244,7 @@ class Database:
                 await self._write_events(connection, tx)
             committing[0] = True
             await connection.commit()
-        self._ring(tx.wakes_queue, bool(tx.events))
+        self._ring(tx.wakes_queue, [event["message_id"] for event in tx.events])
         return results
 
     async def _write_events(self, connection: AsyncConnection, tx: Tx) -> None:
@@ -247,11 +253,19 @@ class Database:
             await connection.execute(insert(events), tx.events)
         await self.engine.tell_others(connection, tx.wakes_queue)
 
-    def _ring(self, queue: bool, event: bool) -> None:
+    def _ring(self, queue: bool, told: Collection[str | None]) -> None:
+        """`told`: the messages that the new events are about, one for each event."""
         if queue:
             self.queue_bell.ring()
-        if event:
+        if told:
             self.event_bell.ring()
+        for message_id in told:
+            if message_id is not None and (bell := self._message_bells.get(message_id)) is not None:
+                bell.ring()
+
+    def _heard(self, wakes_queue: bool) -> None:
+        """Another process committed something; it does not say about which messages."""
+        self._ring(wakes_queue, [None, *self._message_bells])
 
     def _judged(self, error: Exception) -> Exception:
         """In our words where they are the database's; remembers what ends all trust in the disk."""

@@ -82,9 +82,11 @@ class Report:
 
 async def report(tx: Tx, heard: Report) -> Job | None:
     """The message that it belongs to, as it is then, or None. The only unknown one that fits becomes sent (delivery.md 3)."""
-    job = await _by_carrier_id(tx, heard) or await _inferred(tx, heard)
+    job = await _by_carrier_id(tx, heard) or await _only_candidate(tx, heard)
     if job is None:
         return None
+    if job.state is State.UNKNOWN:
+        job = await _proven(tx, job, heard)
     people = await _people(tx, job.seq)
     told = next((person for person in people if same_number(person.number, heard.to)), None)
     if told is None or job.state not in REPORTED:
@@ -115,14 +117,18 @@ async def _by_carrier_id(tx: Tx, heard: Report) -> Job | None:
     return None
 
 
-async def _inferred(tx: Tx, heard: Report) -> Job | None:
-    """Exactly one unknown message without a Message-ID fits: the report proves that the carrier has it."""
+async def _only_candidate(tx: Tx, heard: Report) -> Job | None:
+    """The unknown message without a Message-ID that the report fits, when it is exactly one."""
     statement = select(messages.c.seq).where(UNKNOWN, messages.c.carrier_message_id.is_(None)).order_by(messages.c.seq)
     fitting = [await job_by_seq(tx, seq) for seq in (await tx.run(statement)).scalars().all() if await _is_for(tx, seq, heard.to)]
-    job = the_candidate(fitting, heard.at)
-    if job is None:
-        return None
-    sent = await move(tx, job, State.SENT, Cause.REPORT, settled_by="report", carrier_message_id=rows.clean(heard.carrier_message_id))
+    return the_candidate(fitting, heard.at)
+
+
+async def _proven(tx: Tx, job: Job, heard: Report) -> Job:
+    """A report proves that the carrier has it."""
+    sent = await move(
+        tx, job, State.SENT, Cause.REPORT, settled_by="report", carrier_message_id=rows.clean(heard.carrier_message_id), error=None
+    )
     await mark_recipients(tx, job.seq, RecipientState.SENT)
     return sent
 

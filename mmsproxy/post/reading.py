@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Table, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, CursorResult, Table, and_, exists, func, literal, or_, select, tuple_
 
 from mmsproxy.errors import Fault, MmsproxyError
 from mmsproxy.post import rows
-from mmsproxy.post.job import AttemptRecord
+from mmsproxy.post.job import CLAIMABLE, AttemptRecord, Job
 from mmsproxy.post.moves import NotFound
 from mmsproxy.post.records import Event, Filter, LineRow, Message, Page, Pdu
-from mmsproxy.post.schema import attempts, events, lines, media, messages, pdus, recipients
+from mmsproxy.post.schema import WAITING, attempts, events, lines, media, messages, pdus, recipients
 
 MAX_PAGE = 200  # messages (delivery.md 6)
+MAX_AHEAD = 1000  # messages that are counted one by one
 
 Run = Callable[..., Awaitable[CursorResult[*tuple[Any, ...]]]]
 
@@ -59,6 +60,17 @@ async def page(run: Run, wanted: Filter, *, limit: int, cursor: str | None) -> P
     found = (await run(statement)).mappings().all()
     more = len(found) > limit
     return Page(await _whole(run, found[:limit]), f"c{found[limit - 1]['seq']:x}" if more else None)
+
+
+async def position(run: Run, job: Job, line: str) -> int:
+    """How many messages the line will take before this one, at most MAX_AHEAD; 0 when it is not waiting or is the next."""
+    if job.state not in CLAIMABLE or job.due_at is None:
+        return 0
+    mine, theirs = (int(job.priority), job.due_at, job.seq), (messages.c.priority, messages.c.due_at, messages.c.seq)
+    before = tuple_(*theirs) < tuple_(*(literal(value) for value in mine))
+    ahead = select(messages.c.seq).where(WAITING, messages.c.line.in_(("", line)), before).limit(MAX_AHEAD).subquery()
+    found: int = (await run(select(func.count()).select_from(ahead))).scalar_one()
+    return found
 
 
 async def attempts_of(run: Run, seq: int) -> tuple[AttemptRecord, ...]:

@@ -220,6 +220,10 @@ class Store:
         """Newest first. Raises BadCursor."""
         return await self.read(partial(reading.page, wanted=wanted or Filter(), limit=limit, cursor=cursor))
 
+    async def position(self, job: Job, line: str) -> int:
+        """How many messages the line will take before this one, counted up to reading.MAX_AHEAD."""
+        return await self.read(partial(reading.position, job=job, line=line))
+
     async def attempts(self, job: Job) -> tuple[AttemptRecord, ...]:
         return await self.read(partial(reading.attempts_of, seq=job.seq))
 
@@ -253,13 +257,14 @@ class Store:
         """The message as soon as `is_enough` says so, or as it is after `timeout` seconds. Raises NotFound."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
+        bell = self.database.message_bell(message_id)
         while True:
-            ticket = self.event_bell.ticket
+            ticket = bell.ticket
             message = await self.message(message_id)
             left = end - loop.time()
             if is_enough(message) or left <= 0:
                 return message
-            await self.event_bell.wait(ticket, min(left, WATCH_PAUSE))
+            await bell.wait(ticket, min(left, WATCH_PAUSE))
 
     # Inside.
 

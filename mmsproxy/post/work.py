@@ -284,8 +284,10 @@ async def _finish_late(tx: Tx, job: Job, lease: Lease, result: Result) -> Job:
 def _known(result: Result, settled_by: str | None) -> dict[str, Any]:
     """What an attempt taught about the message itself."""
     columns: dict[str, Any] = {"settled_by": settled_by, "response_text": rows.clean(result.response_text)}
+    if result.carrier_message_id is not None:  # with an Ok to another transaction too: a report may prove later that it was ours
+        columns["carrier_message_id"] = rows.clean(result.carrier_message_id)
     if result.outcome is Outcome.SENT:
-        columns |= {"carrier_message_id": rows.clean(result.carrier_message_id), "error": None}
+        columns["error"] = None
     return columns
 
 

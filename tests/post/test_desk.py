@@ -147,6 +147,17 @@ async def test_a_report_settles_the_only_unknown_message(store: Store, ended, dr
     assert states == ["queued", "sending", "unknown", "sent", "delivered"]
 
 
+async def test_an_ok_to_another_transaction_is_proven_by_its_report(store: Store, ended, draft: MakeDraft, clock) -> None:
+    """Two fit by number, and the Message-ID that came with the wrong Tid tells which."""
+    job = await ended("unknown", code="tid_mismatch", carrier_message_id="m-9")
+    other = await ended("unknown")
+    assert (await store.message(job.id)).carrier_message_id == "m-9"
+    heard = await store.report(Report("m-9", ONE, RecipientState.DELIVERED, "Retrieved", clock.now))
+    assert heard is not None
+    assert (heard.id, heard.state, heard.error) == (job.id, State.DELIVERED, None)
+    assert (await store.message(other.id)).job.state is State.UNKNOWN
+
+
 async def test_two_unknown_messages_stay_unknown(store: Store, ended, clock) -> None:
     jobs = [await ended("unknown"), await ended("unknown")]
     assert await store.report(Report("m-77", ONE, RecipientState.DELIVERED, "Retrieved", clock.now)) is None

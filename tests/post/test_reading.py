@@ -72,6 +72,25 @@ async def test_filters(store: Store, draft: MakeDraft, worker: Worker, clock) ->
     assert await found(q="0%w") == await found(q="l_o") == set()
 
 
+async def test_the_place_in_the_queue(store: Store, draft: MakeDraft, worker: Worker, clock) -> None:
+    jobs = {}
+    for name, fields in {
+        "first": {},
+        "bound": {"line": "mint"},
+        "others": {"line": "other"},
+        "second": {},
+        "low": {"priority": 2},
+        "high": {"priority": 0},
+        "later": {"send_at": clock.now + 60},
+    }.items():
+        jobs[name] = (await store.accept([draft(**fields)])).messages[0].job
+        clock.go(1)
+    places = {name: await store.position(job, "mint") for name, job in jobs.items()}
+    assert places == {"first": 1, "bound": 2, "others": 3, "second": 3, "low": 4, "high": 0, "later": 0}
+    lease = await store.claim(worker)
+    assert lease.job.id == jobs["high"].id
+
+
 async def test_one_message(store: Store, draft: MakeDraft) -> None:
     one, two = (await store.accept([draft(), draft()])).messages
     with pytest.raises(NotFound):
