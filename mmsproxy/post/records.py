@@ -144,7 +144,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which messages; empty or None is all. `since` <= created_at < `until`; `q` is looked for in text and subject, without the case of ASCII letters."""
+    """Which messages; empty or None is all. `since` <= created_at < `until`; `q` is looked for in text and subject, without the case."""
 
     states: frozenset[str] = frozenset()
     direction: Direction | None = None

@@ -167,24 +167,29 @@ def new_message(draft: Draft, message_id: str, now: float, *, size: int, stored:
         "due_at": due,
         "expires_at": max(due, now) + draft.valid_for,
         "valid_for": draft.valid_for,
-        "attempts": 0,
-        "failures": 0,
-        "unresolved": 0,
-        "resends": 0,
-        "fence": 0,
         "fallback": draft.fallback.value,
+        **dict.fromkeys(("attempts", "failures", "unresolved", "resends", "fence"), 0),
+        "was_unknown": False,
+        "size": size,
+        "stored": stored,
+        "sha256": digest,
+        "cost": draft.cost,
+        **_content(draft),
+    }
+
+
+def _content(draft: Draft) -> dict[str, Any]:
+    """The columns that no decision looks at."""
+    return {
         "parent_id": clean(draft.parent_id),
         "batch_id": clean(draft.batch_id),
         "simulated": draft.simulated,
         "subject": clean(draft.subject),
         "body": clean(draft.text),
-        "size": size,
-        "stored": stored,
         "is_group": draft.is_group,
         "delivery_report": draft.delivery_report,
         "read_report": draft.read_report,
         "transaction_id": clean(draft.transaction_id),
-        "sha256": digest,
         "client": clean(draft.client),
         "token": clean(draft.token),
         "tag": clean(draft.tag),
@@ -192,6 +197,4 @@ def new_message(draft: Draft, message_id: str, now: float, *, size: int, stored:
         "metadata": to_json(dict(draft.metadata)),
         "options": to_json(dict(draft.options)),
         "warnings": to_json([dict(warning) for warning in draft.warnings]),
-        "cost": draft.cost,
-        "was_unknown": False,
     }
