@@ -80,6 +80,16 @@ def check(recipients: tuple[str, ...], cost: int, rules: Rules, known: Known, no
         raise Refused(tuple(refusal for refusal, _ in full), retry_after=max(cap.until for _, cap in full) - now)
 
 
+def choose_line(wanted: str | None, lines: Mapping[str, str | None]) -> str:
+    """The name of the line that was asked for by name or own number; "" for any. `lines` are own numbers by name. Raises Refused."""
+    if wanted is None or wanted == "" or wanted in lines:
+        return wanted or ""
+    for name, number in lines.items():
+        if number == wanted:
+            return name
+    raise Refused((Refusal("/line", "no_line", f"there is no line {_shown(wanted)}; there are {', '.join(lines)}"),))
+
+
 def country_code(number: str) -> str:
     """`+49` of `+4915112345678`; "" for a number without +."""
     return number.removesuffix(national_number(number)) if number.startswith("+") else ""

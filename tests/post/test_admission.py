@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmsproxy.post.admission import Known, Refused, Rules, check, country_code
+from mmsproxy.post.admission import Known, Refused, Rules, check, choose_line, country_code
 from mmsproxy.post.caps import Caps, Usage
 
 NOW = 1_800_000_000.0
@@ -71,6 +71,14 @@ def test_caps_of_a_token_and_a_recipient() -> None:
 
 def test_a_wrong_number_is_told_before_a_cap() -> None:
     assert codes(("bad",), Rules(per_token=Caps(1, 0)), Known(token_usage=Usage(((NOW, 9),)))) == [("/to/0", "invalid_number")]
+
+
+def test_lines_by_name_and_by_own_number() -> None:
+    lines = {"mint": "+12025550100", "spare": None}
+    assert [choose_line(wanted, lines) for wanted in (None, "", "spare", "+12025550100")] == ["", "", "spare", "mint"]
+    with pytest.raises(Refused) as refused:
+        choose_line("+12025550199", lines)
+    assert (refused.value.code, refused.value.refusals[0].pointer) == ("no_line", "/line")
 
 
 @pytest.mark.parametrize(
