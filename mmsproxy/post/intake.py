@@ -88,10 +88,12 @@ async def accept_post(tx: Tx, prepared: Prepared, rules: Rules, limits: Limits, 
 
 
 async def requeue(tx: Tx, job: Job, cause: Cause, *, valid_for: float | None = None) -> Job:
-    """From failed, expired or unknown, as if it had just been accepted; its history stays."""
+    """From failed, expired or unknown, as if it had just been accepted; its history stays. Whatever failed was in doubt no more: the
+    carrier refused it, or a person said that it did not arrive."""
     valid = job.valid_for if valid_for is None else valid_for
     times = {"due_at": tx.now, "valid_for": valid, "expires_at": tx.now + valid}
-    fresh: dict[str, Any] = {**times, "failures": 0, "unresolved": 0, "error": None}
+    doubt = job.was_unknown and job.state is not State.FAILED
+    fresh: dict[str, Any] = {**times, "failures": 0, "unresolved": 0, "error": None, "was_unknown": doubt}
     return await move(tx, job, State.QUEUED, cause, settled_by=None, **fresh)
 
 
