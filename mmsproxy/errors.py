@@ -203,3 +203,29 @@ class NonMmsAnswer(CarrierError):
     """An answer that is no MMS PDU of the awaited type (HTML, empty, too large, no HTTP)."""
 
     code = "non_mms_answer"
+
+
+class StoreError(MmsproxyError):
+    """The post office's database failed. Nothing of the operation that raised it was kept."""
+
+    code = "store"
+
+
+class StoreUnavailable(StoreError):
+    """The database is away for now: not reachable, restarting, locked by another, or shut after a fault of the disk."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class StoreFull(StoreError):
+    """There is no room on the disk to accept more. What is there can still be worked on."""
+
+    code = "insufficient_storage"
+    retryable = True
+
+
+class StoreCorrupt(StoreError):
+    """The database file is damaged. The next start moves it aside and begins a new one."""
+
+    code = "store_corrupt"
