@@ -14,20 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from mmsproxy.config_post import LimitsConfig, MediaConfig, OutboxConfig, Section, StoreConfig, WebhooksConfig
 
 from mmsproxy.config_values import Address, Apn, Credential, HeaderText, ListenAddress, Networks, Number, Pin, Words, pattern
 from mmsproxy.errors import ConfigError
@@ -41,11 +36,7 @@ DEFAULT_UA_PROFILE = "http://www.gstatic.com/android/hangouts/hangouts_mms_ua_pr
 MAX_CONFIG_BYTES = 1 << 20
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Mm1Config(_Section):
+class Mm1Config(Section):
     """The door for MMS software. `allow`: networks that may use it; empty means loopback only."""
 
     listen: ListenAddress = Address("127.0.0.1", 8090)
@@ -54,15 +45,17 @@ class Mm1Config(_Section):
     rejected_as_http_error: Words = ()
 
 
-class WebConfig(_Section):
-    """The door for scripts. `token_file` is made with a fresh token when it is not there; relative to the config file's folder."""
+class WebConfig(Section):
+    """The door for scripts. `token_file` is made with a fresh token when it is not there; relative to the config file's folder.
+    `open_metrics`: /metrics and /readyz ask for no token."""
 
     listen: ListenAddress = Address("127.0.0.1", 8091)
     token_file: Path = Path("data/token")
     hosts: Words = ()
+    open_metrics: bool = False
 
 
-class ModemConfig(_Section):
+class ModemConfig(Section):
     """The serial port, `auto`, or `simulator` for the built-in one. What the keys mean: mmsproxy/modem/settings.py."""
 
     port: str = SIMULATOR_PORT
@@ -81,7 +74,7 @@ class ModemConfig(_Section):
         return self
 
 
-class HostConfig(_Section):
+class HostConfig(Section):
     """A network interface of this host in place of a modem's AT sockets. What the keys mean: mmsproxy/host/interface.py."""
 
     interface: Annotated[str, pattern(r"[A-Za-z0-9_.-]{1,15}", "name an interface as `ip link` shows it, for example wwan0")]
@@ -100,7 +93,7 @@ class HostConfig(_Section):
         return value
 
 
-class CarrierConfig(_Section):
+class CarrierConfig(Section):
     """How to reach the carrier's MMSC. `max_size` in octets; None lets the carrier decide."""
 
     apn: Apn
@@ -110,7 +103,9 @@ class CarrierConfig(_Section):
     mmsc: str
     proxy: str | None = None
     max_size: int | None = Field(default=None, ge=1024, le=2_097_152)
-    headers: dict[Annotated[str, pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", "no HTTP header name")], HeaderText] = {}
+    headers: dict[Annotated[str, pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", "no HTTP header name")], HeaderText] = Field(
+        default_factory=dict
+    )
     user_agent: HeaderText = DEFAULT_USER_AGENT
     ua_profile: HeaderText = DEFAULT_UA_PROFILE
     ua_profile_header: Literal["x-wap-profile", "Profile", "X-Wap-Profile", "profile"] = "x-wap-profile"
@@ -145,7 +140,7 @@ class CarrierConfig(_Section):
         return self
 
 
-class LineConfig(_Section):
+class LineConfig(Section):
     """One SIM: its modem (or the interface that the system made of it) and its carrier. `min_interval` in seconds between two messages;
     None chooses 10 s for a real modem, else 0."""
 
@@ -184,7 +179,7 @@ class LineConfig(_Section):
         return data
 
 
-class SimulatorConfig(_Section):
+class SimulatorConfig(Section):
     """The built-in modem and carrier. Rates in baud (0: unpaced), times in seconds."""
 
     dialect: Literal["sim800", "sim7600", "sim7080", "quectel", "ublox", "telit"] = "sim7600"
@@ -196,7 +191,7 @@ class SimulatorConfig(_Section):
     answer: Literal["ok", "e0", "c0", "html", "empty", "500", "slow", "drop"] = "ok"
 
 
-class DebugConfig(_Section):
+class DebugConfig(Section):
     """`trace` writes all that passes the modem to `trace_file`, masked unless `unmasked`."""
 
     trace: bool = False
@@ -204,7 +199,7 @@ class DebugConfig(_Section):
     unmasked: bool = False
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
 
@@ -231,6 +226,11 @@ class Settings(BaseSettings):
     mm1: Mm1Config = Mm1Config()
     web: WebConfig = WebConfig()
     lines: tuple[LineConfig, ...] = Field(default_factory=_simulated_line, max_length=64)
+    store: StoreConfig = StoreConfig()
+    limits: LimitsConfig = LimitsConfig()
+    outbox: OutboxConfig = OutboxConfig()
+    media: MediaConfig = MediaConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     debug: DebugConfig = DebugConfig()
     log: LogConfig = LogConfig()
