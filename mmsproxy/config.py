@@ -23,7 +23,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mmsproxy.config_post import LimitsConfig, MediaConfig, OutboxConfig, Section, StoreConfig, WebhooksConfig
-
 from mmsproxy.config_values import Address, Apn, Credential, HeaderText, ListenAddress, Networks, Number, Pin, Words, pattern
 from mmsproxy.errors import ConfigError
 
