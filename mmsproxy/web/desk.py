@@ -1,0 +1,84 @@
+"""What the handlers of the web door share: the store to look into, the clerk who accepts, the lines to show, a clock and random octets.
+
+It decides nothing: who may come in is `api`'s matter, what is accepted the clerk's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from mmsproxy.carrier.fleet import Fleet
+from mmsproxy.config import Settings
+from mmsproxy.message.model import SendRequest
+from mmsproxy.post.job import Kind
+from mmsproxy.post.records import Accepted, IdempotencyKey
+from mmsproxy.post.store import Store
+from mmsproxy.web.guard import Limits
+from mmsproxy.web.ids import RANDOM_BYTES, ulid
+
+WEB_LIMITS = Limits(max_body=16 * 1024 * 1024)  # room for pictures that are shrunk after intake (delivery.md 8)
+
+
+class Preview(Protocol):
+    """What would be sent.
+
+    line        "" for any line
+    messages    how many messages it becomes; `units` what they cost of the caps
+    pdu         of the first MMS, as it would leave; None for SMS
+    sms_parts, sms_encoding   how the text goes, or would go, as SMS
+    """
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def line(self) -> str: ...
+
+    @property
+    def messages(self) -> int: ...
+
+    @property
+    def units(self) -> int: ...
+
+    @property
+    def pdu(self) -> bytes | None: ...
+
+    @property
+    def size_limit(self) -> int | None: ...
+
+    @property
+    def sms_parts(self) -> int: ...
+
+    @property
+    def sms_encoding(self) -> str: ...
+
+    @property
+    def warnings(self) -> tuple[Mapping[str, object], ...]: ...
+
+
+class Clerk(Protocol):
+    """Who accepts. Raises admission.Refused, intake.IdempotencyConflict, StoreError, and the errors of message/."""
+
+    async def submit(self, wanted: SendRequest, *, token: str | None = None, key: IdempotencyKey | None = None) -> Accepted: ...
+
+    async def preview(self, wanted: SendRequest) -> Preview: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """`now` gives the time in UTC, `random` that many octets that nobody can guess."""
+
+    store: Store
+    clerk: Clerk
+    fleet: Fleet
+    settings: Settings
+    now: Callable[[], datetime]
+    random: Callable[[int], bytes]
+    limits: Limits = WEB_LIMITS
+
+    def new_id(self, prefix: str) -> str:
+        """`req_01JDA...`."""
+        return f"{prefix}_{ulid(int(self.now().timestamp() * 1000), self.random(RANDOM_BYTES))}"
