@@ -147,8 +147,9 @@ async def _remember(tx: Tx, client: str, digest: str, job: Job, *, is_known: boo
 
 async def _insert(tx: Tx, prepared: Prepared) -> Message:
     draft = prepared.draft
-    size = 0 if draft.pdu is None else len(draft.pdu.data)
-    kept = size + sum(item.size for item in prepared.media)
+    octets = 0 if draft.pdu is None else len(draft.pdu.data)
+    size = octets or draft.size
+    kept = octets + sum(item.size for item in prepared.media)
     values = rows.new_message(draft, prepared.id, tx.now, size=size, stored=kept, digest=prepared.pdu_digest)
     row = (await tx.run(insert(messages).values(**values).returning(messages))).mappings().one()
     people = [_recipient_row(row["seq"], n, number) for n, number in enumerate(draft.recipients)]

@@ -49,6 +49,7 @@ class Draft:
     cost           units for the caps
     client         who posted it (MM1); token: whose request it is (API)
     options        what composing needs and the store does not understand
+    size           octets of the PDU as it will be composed; the PDU's own where it is there
     """
 
     recipients: tuple[str, ...]
@@ -78,6 +79,7 @@ class Draft:
     metadata: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[Mapping[str, object], ...] = ()
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsproxy.web.ids import RANDOM_BYTES, ULID_LENGTH, ulid
+from mmsproxy.post.ids import RANDOM_BYTES, ULID_LENGTH, ulid
 
 times = st.integers(0, (1 << 48) - 1)
 randoms = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)

@@ -1,0 +1,71 @@
+"""SMS or MMS: the choice that `as` leaves open, and what SMS cannot carry. Pure.
+
+MMS carries media, a subject, a group, and a text that would take more SMS parts than the user pays for (delivery.md 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmsproxy.message.model import SendRequest
+from mmsproxy.post.admission import Refusal, Refused
+from mmsproxy.post.job import Kind
+from mmsproxy.wire.sms_split import PartCount, count_parts
+
+MAX_SMS_PARTS = 255  # the concatenation element counts in one octet (3GPP TS 23.040 9.2.3.24.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`why`: asked, media, subject, group, long_text, short_text. `sms` counts the text as SMS; None without text."""
+
+    kind: Kind
+    why: str
+    sms: PartCount | None
+
+    @property
+    def parts(self) -> int:
+        return 0 if self.sms is None else self.sms.parts
+
+
+def choose(wanted: SendRequest, *, sms_parts: int, auto: str = "auto") -> Choice:
+    """How the message goes out.
+
+    sms_parts  a text of more parts is an MMS; auto  what `as: auto` means for a text alone: auto, mms, sms
+    Raises Refused for what was asked as SMS and cannot be one.
+    """
+    sms = count_parts(wanted.text) if wanted.text else None
+    if wanted.as_ == "sms":
+        _check_sms(wanted, sms)
+        return Choice(Kind.SMS, "asked", sms)
+    if wanted.as_ == "mms":
+        return Choice(Kind.MMS, "asked", sms)
+    return _automatic(wanted, sms, sms_parts, auto)
+
+
+def _automatic(wanted: SendRequest, sms: PartCount | None, sms_parts: int, auto: str) -> Choice:
+    if wanted.media or sms is None:
+        return Choice(Kind.MMS, "media", sms)
+    if wanted.subject:
+        return Choice(Kind.MMS, "subject", sms)
+    if wanted.group and len(wanted.recipients) > 1:
+        return Choice(Kind.MMS, "group", sms)
+    if auto == "mms" or sms.parts > (MAX_SMS_PARTS if auto == "sms" else sms_parts):
+        return Choice(Kind.MMS, "long_text", sms)
+    return Choice(Kind.SMS, "short_text", sms)
+
+
+def _check_sms(wanted: SendRequest, sms: PartCount | None) -> None:
+    wrong = [
+        Refusal(pointer, "invalid_request", f"an SMS has no {what}; leave it out, or write as: auto or mms")
+        for pointer, what, there in (
+            ("/media", "media", wanted.media),
+            ("/subject", "subject", wanted.subject),
+            ("/group", "group", wanted.group and len(wanted.recipients) > 1),
+        )
+        if there
+    ]
+    if sms is not None and sms.parts > MAX_SMS_PARTS:
+        wrong.append(Refusal("/text", "too_large", f"{sms.parts} SMS parts; at most {MAX_SMS_PARTS} make one text, write as: mms"))
+    if wrong:
+        raise Refused(tuple(wrong))

@@ -1,0 +1,304 @@
+"""The clerk at the counter: from what a person asks for to the rows that are kept, and later from a row to the octets that leave.
+
+Rule 1: whatever is wrong with a message is found here, before anything is kept: media are recognised and fitted, the PDU is composed once
+to know its size. Rule 2: what leaves is composed from what was kept, so a message is the same whenever its turn comes. Rule 3: the choice
+between SMS and MMS is made once, at the counter, and `preview` makes the same one.
+It knows no HTTP, no SQL and no modem; fetching a `media.url` is a callable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mmsproxy.config_post import OutboxConfig
+from mmsproxy.errors import Fault, MmsproxyError
+from mmsproxy.message.compose import Content, compose
+from mmsproxy.message.media import File, recognise
+from mmsproxy.message.model import MediaItem, SendRequest
+from mmsproxy.post.admission import Refusal, Refused, choose_line
+from mmsproxy.post.choice import Choice, choose
+from mmsproxy.post.fitter import Fitter, TooLarge
+from mmsproxy.post.job import Fallback, Kind, Priority
+from mmsproxy.post.outbox import Parcel
+from mmsproxy.post.records import Accepted, Draft, IdempotencyKey, Message, NewMedia, Pdu
+from mmsproxy.post.store import Store
+from mmsproxy.wire import mms_pdu
+from mmsproxy.wire.mms_pdu import SendReq
+from mmsproxy.wire.sms_split import count_parts
+
+LARGEST_PDU = 2 * 1024 * 1024  # octets; what the codec and the MM1 door take, for a line whose carrier's limit is not known
+THREAD_FROM = 16_384  # octets; a larger message is composed beside the event loop
+MAX_SMS_PARTS = 255  # the concatenation element counts in one octet (3GPP TS 23.040 9.2.3.24.1)
+EXPIRY_SECONDS = 604_800  # 7 days that the carrier may keep it for a phone that is off (delivery.md 7)
+
+Fetch = Callable[[str], Awaitable[tuple[str, bytes]]]
+
+
+class ClerkLine(Protocol):
+    """What the clerk needs of carrier.line.Line."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def max_size(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that can be accepted.
+
+    choice   SMS or MMS, and why
+    files    the media as they will leave
+    send_req the M-Send.req as it would be composed now; None for SMS
+    size     its octets; 0 for SMS
+    limit    the octets that the line takes
+    """
+
+    choice: Choice
+    line: str
+    files: tuple[File, ...]
+    warnings: tuple[Mapping[str, object], ...]
+    send_req: SendReq | None
+    size: int
+    limit: int
+
+
+class Clerk:
+    """`lines` are the gateway's lines with their own numbers; `simulated` names those behind which there is no carrier."""
+
+    def __init__(
+        self,
+        store: Store,
+        lines: Iterable[ClerkLine],
+        fitter: Fitter,
+        *,
+        numbers: Mapping[str, str | None],
+        outbox: OutboxConfig,
+        simulated: frozenset[str] = frozenset(),
+        fetch: Fetch | None = None,
+    ) -> None:
+        self._store = store
+        self._lines = {line.name: line for line in lines}
+        self._fitter = fitter
+        self._numbers = numbers
+        self._outbox = outbox
+        self._simulated = simulated
+        self._fetch = fetch
+
+    # At the counter.
+
+    async def submit(self, wanted: SendRequest, *, token: str | None = None, key: IdempotencyKey | None = None) -> Accepted:
+        """Keeps the message, or one for each recipient, in one commit with the key.
+
+        Raises Refused, UnsupportedMedia, TooLarge, IdempotencyConflict, StoreFull, StoreUnavailable; nothing is kept then.
+        """
+        self._store.check_intake()
+        prepared = await self.prepare(wanted)
+        return await self._store.accept(self._drafts(wanted, prepared, token), key=key)
+
+    async def prepare(self, wanted: SendRequest) -> Prepared:
+        """Everything but keeping it: what POST /v1/preview shows. Raises as `submit` does."""
+        line = choose_line(wanted.line, self._numbers)
+        self._check_time(wanted)
+        choice = choose(wanted, sms_parts=self._outbox.sms_parts, auto=self._outbox.auto)
+        if choice.kind is Kind.SMS:
+            return Prepared(choice, line, (), _text_warnings(wanted, choice), None, 0, 0)
+        return await self._mms(wanted, line, choice)
+
+    async def _mms(self, wanted: SendRequest, line: str, choice: Choice) -> Prepared:
+        limit = self.limit(line)
+        came = [await self._file(n, item) for n, item in enumerate(wanted.media)]
+        bare = len(await self._encoded(wanted, ()))
+        if bare > limit:
+            raise TooLarge(bare, limit, ("/text",))
+        files, shrunk = await self._fitter.fit_all(came, limit, bare, wanted.shrink)
+        send_req = self._compose(_content(wanted, files, self._recipients_of_one(wanted)))
+        size = await _size(send_req, sum(len(file.data) for file in files))
+        if size > limit:
+            raise TooLarge(size, limit, tuple(f"/media/{n}" for n in range(len(files))) or ("/text",))
+        return Prepared(choice, line, files, (*_text_warnings(wanted, choice), *shrunk), send_req, size, limit)
+
+    def limit(self, line: str) -> int:
+        """Octets of a whole PDU that the line takes; of every line, where any may send it."""
+        lines = [self._lines[line]] if line else list(self._lines.values())
+        return min(min(item.max_size or LARGEST_PDU, LARGEST_PDU) for item in lines)
+
+    async def _encoded(self, wanted: SendRequest, files: tuple[File, ...]) -> bytes:
+        send_req = self._compose(_content(wanted, files, self._recipients_of_one(wanted), is_bare=True))
+        return await _encode(send_req, len(wanted.text or ""))
+
+    def _recipients_of_one(self, wanted: SendRequest) -> tuple[str, ...]:
+        return wanted.recipients if wanted.group else wanted.recipients[:1]
+
+    async def _file(self, n: int, item: MediaItem) -> File:
+        try:
+            claimed, data = await self._octets(n, item)
+            return await asyncio.to_thread(recognise, data, claimed, item.filename)
+        except MmsproxyError as error:
+            if isinstance(error, Refused) or error.fault is not Fault.CALLER:
+                raise
+            raise Refused((Refusal(f"/media/{n}", error.code, str(error)),)) from None
+
+    async def _octets(self, n: int, item: MediaItem) -> tuple[str | None, bytes]:
+        if item.data is not None:
+            return item.content_type, item.data
+        if self._fetch is None or item.url is None:
+            detail = "media.url is not fetched; send the file itself as data, or list its host in media.fetch of config.yaml"
+            raise Refused((Refusal(f"/media/{n}/url", "media_fetch_failed", detail),))
+        try:
+            content_type, data = await self._fetch(item.url)
+        except MmsproxyError as error:
+            raise Refused((Refusal(f"/media/{n}/url", "media_fetch_failed", str(error)),)) from None
+        return item.content_type or content_type, data
+
+    def _check_time(self, wanted: SendRequest) -> None:
+        if wanted.send_at is not None and wanted.send_at.timestamp() <= self._store.database.now():
+            detail = "send_at is over; leave it out to send at once"
+            raise Refused((Refusal("/send_at", "expired_schedule", detail),))
+
+    def _drafts(self, wanted: SendRequest, prepared: Prepared, token: str | None) -> list[Draft]:
+        together = wanted.group and prepared.choice.kind is Kind.MMS
+        groups = [wanted.recipients] if together else [(number,) for number in wanted.recipients]
+        draft = self._draft(wanted, prepared, token)
+        batch = self._store.database.new_id("bat") if len(groups) > 1 else None
+        return [replace(draft, recipients=numbers, batch_id=batch) for numbers in groups]
+
+    def _draft(self, wanted: SendRequest, prepared: Prepared, token: str | None) -> Draft:
+        kind = prepared.choice.kind
+        return Draft(
+            recipients=(),
+            kind=kind,
+            line=prepared.line,
+            priority=Priority[wanted.priority.upper()],
+            valid_for=float(wanted.valid_for or self._outbox.valid_for),
+            send_at=None if wanted.send_at is None else wanted.send_at.timestamp(),
+            subject=wanted.subject,
+            text=wanted.text,
+            media=tuple(NewMedia(file.content_type, file.data, file.filename) for file in prepared.files),
+            cost=prepared.choice.parts if kind is Kind.SMS else 1,
+            fallback=Fallback(wanted.fallback) if kind is Kind.MMS else Fallback.NONE,
+            is_group=bool(wanted.group) and len(wanted.recipients) > 1,
+            delivery_report=wanted.delivery_report,
+            read_report=wanted.read_report,
+            simulated=self._is_simulated(prepared.line),
+            token=token,
+            tag=wanted.tag,
+            callback_url=wanted.callback_url,
+            metadata=dict(wanted.metadata),
+            options={"layout": wanted.layout, "smil": wanted.smil},
+            warnings=prepared.warnings,
+            size=prepared.size,
+        )
+
+    def _is_simulated(self, line: str) -> bool:
+        names = {line} if line else set(self._lines)
+        return names <= self._simulated
+
+    # When its turn has come.
+
+    async def compose(self, message: Message, line: ClerkLine) -> Parcel:
+        """The octets of a message that is due. Raises TooLarge for a line that takes less than the counter counted on, StoreError."""
+        files = [File(item.content_type, await self._store.media(item), item.filename) for item in message.media]
+        send_req = self._compose(_kept_content(message, tuple(files)))
+        data = await _encode(send_req, sum(item.size for item in message.media) + len(message.text or ""))
+        limit = min(line.max_size or LARGEST_PDU, LARGEST_PDU)
+        if len(data) > limit:
+            raise TooLarge(len(data), limit, ())
+        return Parcel(Pdu(data), send_req.transaction_id, is_new=True)
+
+    async def fall_back(self, message: Message) -> Draft | None:
+        """The SMS for a message whose MMS was not taken; None where there is no text for one."""
+        text = "\n".join(part for part in (message.subject, message.text) if part)
+        parts = count_parts(text).parts if text else 0
+        if not 0 < parts <= MAX_SMS_PARTS:
+            return None
+        numbers = tuple(recipient.number for recipient in message.recipients)
+        return Draft(
+            numbers,
+            kind=Kind.SMS,
+            line=message.job.line,
+            priority=message.job.priority,
+            valid_for=message.job.valid_for,
+            text=text,
+            cost=parts * len(numbers),
+            delivery_report=message.delivery_report,
+            simulated=message.job.simulated,
+            token=message.token,
+            tag=message.tag,
+            callback_url=message.callback_url,
+            parent_id=message.job.id,
+            metadata=message.metadata,
+        )
+
+    def _compose(self, content: Content) -> SendReq:
+        number = self._store.database.new_id("tid").rpartition("_")[2]
+        return compose(content, transaction_id=number, date=int(self._store.database.now()))
+
+
+async def _encode(send_req: SendReq, octets: int) -> bytes:
+    if octets < THREAD_FROM:
+        return mms_pdu.encode(send_req)
+    return await asyncio.to_thread(mms_pdu.encode, send_req)
+
+
+async def _size(send_req: SendReq, octets: int) -> int:
+    return len(await _encode(send_req, octets))
+
+
+def _content(wanted: SendRequest, files: tuple[File, ...], numbers: tuple[str, ...], *, is_bare: bool = False) -> Content:
+    return Content(
+        recipients=numbers,
+        text=wanted.text,
+        subject=wanted.subject,
+        files=files,
+        layout="auto" if is_bare else wanted.layout,
+        smil=None if is_bare else wanted.smil,
+        delivery_report=wanted.delivery_report,
+        read_report=wanted.read_report,
+        priority=wanted.priority,
+        expiry=EXPIRY_SECONDS,
+    )
+
+
+def _kept_content(message: Message, files: tuple[File, ...]) -> Content:
+    smil = message.options.get("smil")
+    return Content(
+        recipients=tuple(recipient.number for recipient in message.recipients),
+        text=message.text,
+        subject=message.subject,
+        files=files,
+        layout=str(message.options.get("layout") or "auto"),
+        smil=None if smil is None else str(smil),
+        delivery_report=message.delivery_report,
+        read_report=message.read_report,
+        priority=message.job.priority.name.lower(),
+        expiry=EXPIRY_SECONDS,
+    )
+
+
+LONG_TEXT = 1600  # characters; what the large gateways cut at (delivery.md 7)
+VERY_LONG_TEXT = 5000
+LONG_SUBJECT = 40  # characters; what some phones show (mms.md 10)
+
+
+def _text_warnings(wanted: SendRequest, choice: Choice) -> tuple[Mapping[str, object], ...]:
+    chars, found = len(wanted.text or ""), list[Mapping[str, object]]()
+    if chars > LONG_TEXT and choice.kind is Kind.MMS:
+        code = "very_long_text" if chars > VERY_LONG_TEXT else "long_text"
+        found.append({"code": code, "detail": f"{chars:,} characters; some phones show a text of more than {LONG_TEXT:,} cut or as a file"})
+    if wanted.subject and len(wanted.subject) > LONG_SUBJECT:
+        found.append({"code": "long_subject", "detail": f"some phones cut a subject after {LONG_SUBJECT} characters"})
+    found.extend(
+        {"code": "repeated_recipient", "detail": f"{number} was named more than once and gets the message once"}
+        for number in wanted.recipients
+        if _count(wanted.to, number) > 1
+    )
+    return tuple(found)
+
+
+def _count(numbers: Sequence[str], number: str) -> int:
+    return sum(item == number for item in numbers)
