@@ -18,7 +18,7 @@ from mmsproxy.errors import Fault, MmsproxyError
 from mmsproxy.message.compose import Content, compose
 from mmsproxy.message.media import File, recognise
 from mmsproxy.message.model import MediaItem, SendRequest
-from mmsproxy.post.admission import Refusal, Refused, choose_line
+from mmsproxy.post.admission import Known, Refusal, Refused, check, choose_line
 from mmsproxy.post.choice import Choice, choose
 from mmsproxy.post.fitter import Fitter, TooLarge
 from mmsproxy.post.job import Fallback, Kind, Priority
@@ -67,6 +67,30 @@ class Prepared:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be sent.
+
+    kind, why    SMS or MMS, and what decided that (choice.py)
+    line         "" for any line
+    messages     how many messages it becomes; `units` what they cost of the caps
+    pdu          of the first MMS as it would leave; None for SMS
+    size_limit   octets that the line takes; None for SMS
+    sms_parts, sms_encoding   how the text goes, or would go, as SMS; 0 and "" without text
+    """
+
+    kind: Kind
+    why: str
+    line: str
+    messages: int
+    units: int
+    pdu: bytes | None
+    size_limit: int | None
+    sms_parts: int
+    sms_encoding: str
+    warnings: tuple[Mapping[str, object], ...]
+
+
 class Clerk:
     """`lines` are the gateway's lines with their own numbers; `simulated` names those behind which there is no carrier."""
 
@@ -100,8 +124,27 @@ class Clerk:
         prepared = await self.prepare(wanted)
         return await self._store.accept(self._drafts(wanted, prepared, token), key=key)
 
+    async def preview(self, wanted: SendRequest) -> Preview:
+        """What `submit` would keep; nothing is kept, nothing leaves. Raises as it does, but for full stores and caps."""
+        prepared = await self.prepare(wanted)
+        drafts = self._drafts(wanted, prepared, None)
+        check(wanted.recipients, sum(draft.cost for draft in drafts), self._store.rules, Known(), self._store.database.now())
+        send_req, sms = prepared.send_req, prepared.choice.sms
+        return Preview(
+            kind=prepared.choice.kind,
+            why=prepared.choice.why,
+            line=prepared.line,
+            messages=len(drafts),
+            units=sum(draft.cost for draft in drafts),
+            pdu=None if send_req is None else await _encode(send_req, prepared.size),
+            size_limit=None if send_req is None else prepared.limit,
+            sms_parts=prepared.choice.parts,
+            sms_encoding="" if sms is None else sms.encoding.value,
+            warnings=prepared.warnings,
+        )
+
     async def prepare(self, wanted: SendRequest) -> Prepared:
-        """Everything but keeping it: what POST /v1/preview shows. Raises as `submit` does."""
+        """Everything but keeping it. Raises as `submit` does."""
         line = choose_line(wanted.line, self._numbers)
         self._check_time(wanted)
         choice = choose(wanted, sms_parts=self._outbox.sms_parts, auto=self._outbox.auto)
