@@ -70,12 +70,12 @@ class Known:
     recipient_usage: Mapping[str, Usage] = field(default_factory=dict)
 
 
-def check(recipients: tuple[str, ...], cost: int, rules: Rules, known: Known, now: float) -> None:
-    """Raises Refused with all that is wrong."""
-    refusals = tuple(_wrong_recipients(recipients, rules, known))
+def check(recipients: tuple[str, ...], cost: int, rules: Rules, known: Known, now: float, *, first: int = 0) -> None:
+    """Raises Refused with all that is wrong. `first` is the place of the first recipient in the request."""
+    refusals = tuple(_wrong_recipients(recipients, rules, known, first))
     if refusals:
         raise Refused(refusals)
-    full = [*_full(recipients, cost, rules, known, now)]
+    full = [*_full(recipients, cost, rules, known, now, first)]
     if full:
         raise Refused(tuple(refusal for refusal, _ in full), retry_after=max(cap.until for _, cap in full) - now)
 
@@ -95,10 +95,10 @@ def country_code(number: str) -> str:
     return number.removesuffix(national_number(number)) if number.startswith("+") else ""
 
 
-def _wrong_recipients(recipients: tuple[str, ...], rules: Rules, known: Known) -> Iterator[Refusal]:
+def _wrong_recipients(recipients: tuple[str, ...], rules: Rules, known: Known, first: int) -> Iterator[Refusal]:
     if rules.recipients and len(recipients) > rules.recipients:
         yield Refusal("/to", "too_many_recipients", f"{len(recipients)} recipients; at most {rules.recipients} are allowed for one message")
-    for n, number in enumerate(recipients):
+    for n, number in enumerate(recipients, first):
         wrong = _wrong(number, rules)
         if wrong is not None:
             yield Refusal(f"/to/{n}", *wrong)
@@ -120,11 +120,11 @@ def _wrong(number: str, rules: Rules) -> tuple[str, str] | None:
     return None
 
 
-def _full(recipients: tuple[str, ...], cost: int, rules: Rules, known: Known, now: float) -> Iterator[tuple[Refusal, Full]]:
+def _full(recipients: tuple[str, ...], cost: int, rules: Rules, known: Known, now: float, first: int) -> Iterator[tuple[Refusal, Full]]:
     full = rules.per_token.full(known.token_usage, cost, now)
     if full is not None:
         yield Refusal("", "rate_limited", f"this token's cap of {full.limit} {full.cap.replace('_', ' ')} is reached"), full
-    for n, number in enumerate(recipients):
+    for n, number in enumerate(recipients, first):
         full = rules.per_recipient.full(known.recipient_usage.get(number, Usage()), 1, now)
         if full is not None:
             detail = f"the cap of {full.limit} {full.cap.replace('_', ' ')} for {_shown(number)} is reached"

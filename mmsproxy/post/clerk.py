@@ -128,7 +128,6 @@ class Clerk:
         """What `submit` would keep; nothing is kept, nothing leaves. Raises as it does, but for full stores and caps."""
         prepared = await self.prepare(wanted)
         drafts = self._drafts(wanted, prepared, None)
-        check(wanted.recipients, sum(draft.cost for draft in drafts), self._store.rules, Known(), self._store.database.now())
         send_req, sms = prepared.send_req, prepared.choice.sms
         return Preview(
             kind=prepared.choice.kind,
@@ -148,6 +147,7 @@ class Clerk:
         line = choose_line(wanted.line, self._numbers)
         self._check_time(wanted)
         choice = choose(wanted, sms_parts=self._outbox.sms_parts, auto=self._outbox.auto)
+        self._check_recipients(wanted, choice)
         if choice.kind is Kind.SMS:
             return Prepared(choice, line, (), _text_warnings(wanted, choice), None, 0, 0)
         return await self._mms(wanted, line, choice)
@@ -202,6 +202,13 @@ class Clerk:
         if wanted.send_at is not None and wanted.send_at.timestamp() <= self._store.database.now():
             detail = "send_at is over; leave it out to send at once"
             raise Refused((Refusal("/send_at", "expired_schedule", detail),))
+
+    def _check_recipients(self, wanted: SendRequest, choice: Choice) -> None:
+        """What can be said of the numbers before anything is made; opt-outs and caps are the store's to know."""
+        rules = self._store.rules
+        if not (wanted.group and choice.kind is Kind.MMS):
+            rules = replace(rules, recipients=0)  # each message has one
+        check(wanted.recipients, 0, rules, Known(), self._store.database.now())
 
     def _drafts(self, wanted: SendRequest, prepared: Prepared, token: str | None) -> list[Draft]:
         together = wanted.group and prepared.choice.kind is Kind.MMS

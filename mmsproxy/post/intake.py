@@ -197,10 +197,11 @@ async def _admit(tx: Tx, drafts: Sequence[Draft], rules: Rules) -> None:
     token_usage = spent.get(by_token[0], Usage()) if by_token else Usage()
     people = {number: spent.get(scope, Usage()) for number, scope in by_number.items()}
     known = Known(await _opted_out(tx, numbers), token_usage, people)
-    total = 0
+    total = first = 0
     for draft in drafts:
         total += draft.cost
-        check(draft.recipients, total, rules, known, tx.now)
+        check(draft.recipients, total, rules, known, tx.now, first=first)
+        first += len(draft.recipients)
     await counting.spend(tx, by_token, total)
     await counting.spend(tx, by_number.values(), 1)
 

@@ -251,3 +251,10 @@ async def test_the_cap_of_a_recipient(store: Store, draft: MakeDraft) -> None:
         await store.accept([draft(recipients=("+12025550125", "+12025550124"))])
     assert [item.pointer for item in refused.value.refusals] == ["/to/1"]
     await store.accept([draft(recipients=("+12025550125",))])
+
+
+async def test_a_refused_number_of_a_batch_is_named_by_its_place_in_the_request(store: Store, draft: MakeDraft) -> None:
+    await store.set_optout("+12025550125")
+    with pytest.raises(Refused) as refused:
+        await store.accept([draft(recipients=(f"+1202555012{n}",)) for n in range(3, 7)])
+    assert [refusal.pointer for refusal in refused.value.refusals] == ["/to/2"]
