@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mmsproxy.errors import LinkError
 
@@ -181,6 +181,7 @@ class Sms(Protocol):
         """Looks into the modem now, and tells all that lie there. Raises LinkError."""
 
 
+@runtime_checkable
 class SmsLink(Link, Protocol):
     """A link that carries SMS beside its streams."""
 

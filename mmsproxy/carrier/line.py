@@ -19,12 +19,13 @@ from mmsproxy.carrier.attempt import Attempt, Awaited, Outcome, Timings, doubtfu
 from mmsproxy.carrier.connector import ModemConnector
 from mmsproxy.carrier.exchange import Limits, OnPhase
 from mmsproxy.carrier.headers import Header, Headers, Template, outgoing_headers
+from mmsproxy.carrier.sms import SmsLine
 from mmsproxy.carrier.transport import LinkGate, Observer
 from mmsproxy.carrier.tunnel import BeforeLastByte, Tunnel, Upstream
 from mmsproxy.config import REAL_LINE_MIN_INTERVAL, LineConfig
 from mmsproxy.errors import LineStopped, LinkLost, MmsproxyError
 from mmsproxy.events import Bus, MessageFailed, MessageSent
-from mmsproxy.link import Link, LinkState, LinkStatus, Phase, Tap
+from mmsproxy.link import Link, LinkState, LinkStatus, Phase, SmsLink, Tap
 
 CLIENT_PATIENCE = 55.0  # seconds an MM1 client is kept waiting (mm1.md 1): no further try begins after it
 RETRY_PAUSES = (0.5, 2.0)  # seconds before the second and the third try of one call: enough for a modem that was just plugged in again
@@ -75,6 +76,8 @@ class Line:
         self._upstream = Upstream.of(carrier.mmsc, carrier.proxy)
         self._template = _template(settings)
         self._gate = LinkGate()
+        self._turn = asyncio.Lock()  # held while a PDU or an SMS is being sent
+        self._sms = SmsLine(settings.name, link.sms, self._turn, clock=clock) if isinstance(link, SmsLink) else None
         self._tunnel = Tunnel(
             self._upstream,
             partial(_connector, link, self._gate),
@@ -107,6 +110,11 @@ class Line:
         return self._link.state
 
     @property
+    def sms(self) -> SmsLine | None:
+        """The line's way for SMS; None where its link is no modem."""
+        return self._sms
+
+    @property
     def mmsc_authority(self) -> tuple[str, int]:
         """Host in lower case and port of the line's MMSC."""
         return self._upstream.authority
@@ -129,27 +137,32 @@ class Line:
         """Messages accepted and not yet decided, the one under way included."""
         return len(self._waiting) + (self._running is not None)
 
-    def estimate_wait(self) -> float:
-        """Seconds until a message posted now would begin, as far as can be told. 0 when nothing is known: that is no reason to refuse."""
+    def estimate_wait(self, ahead: int = 0) -> float:
+        """Seconds until a message posted behind `ahead` others would begin, as far as can be told. 0 when nothing is known: that is no
+        reason to refuse."""
         typical = sorted(self._durations)[len(self._durations) // 2] if self._durations else 0.0
         pace = max(typical, self.min_interval)
         free_in = max(0.0, self._next_free_at - self._clock()) if self.min_interval else 0.0
-        return max(pace * self.queue_length, free_in + pace * len(self._waiting))
+        return max(pace * (self.queue_length + ahead), free_in + pace * (len(self._waiting) + ahead))
 
     async def start(self) -> None:
         """Starts the link and begins to work. Returns at once."""
         if self._worker is None:
             self._is_stopping = False
             await self._link.start()
+            if self._sms is not None:
+                self._sms.start()
             self._worker = asyncio.get_running_loop().create_task(self._work(), name=f"line {self.name}")
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
         """Accepts nothing more, answers what waits as not sent, lets an attempt whose last byte is out finish within `grace` seconds,
-        ends any other, and stops the link. May be called twice."""
+        ends any other, and stops the link; an SMS that is being sent has `grace` seconds of its own. May be called twice."""
         self._is_stopping = True
         while self._waiting:
             job = self._waiting.popleft()
             self._finish(job, self._not_attempted(job))
+        if self._sms is not None:
+            await self._sms.stop(grace)
         if self._worker is not None:
             await self._end_running(grace)
             worker, self._worker = self._worker, None
@@ -210,7 +223,8 @@ class Line:
         begun = self._clock()
         self._next_free_at = begun + self.min_interval
         try:
-            attempt = await self._attempt(job)
+            async with self._turn:
+                attempt = self._not_attempted(job) if self._is_stopping else await self._attempt(job)
         except asyncio.CancelledError:
             attempt = self._doubtful(job, LineStopped("the gateway was stopped before the answer came"))
             raise
