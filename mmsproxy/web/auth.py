@@ -1,26 +1,37 @@
-"""The token of the web door: made once, kept in a file that only its owner can read, compared in constant time.
+"""The tokens of the web door: the first one in a file that only its owner can read, the others in the store, as hashes.
 
 Rule 1: the token itself is never logged, never part of an error and not kept in memory longer than it takes to hash it.
-Rule 2: a file that is there is read, never changed. This module knows nothing of HTTP but the form of one header.
+Rule 2: a file that is there is read, never changed. Rule 3: hashes are compared, in constant time.
+This module knows nothing of HTTP but the form of one header.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
 import re
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from mmsproxy.errors import ConfigError
+from mmsproxy.errors import ConfigError, StoreError
+from mmsproxy.post import token_rows
+from mmsproxy.post.store import Store
+from mmsproxy.post.token_rows import Token
+from mmsproxy.web.routes import SCOPES, Need
 
 PREFIX = "mmp_"
 TOKEN_BYTES = 32  # 256 bits (delivery.md 8)
 MAX_TOKEN_FILE = 4096  # octets; a larger file is not a token
 _TOKEN = r"[A-Za-z0-9._~+/-]{8,512}=*"  # b64token (RFC 6750 2.1); a token of one's own need not begin with mmp_
 _BEARER = re.compile(rf"bearer +({_TOKEN}) *", re.IGNORECASE)  # the scheme's name has no case (RFC 9110 11.1)
+_BASIC = re.compile(r"basic +([A-Za-z0-9+/]{1,2048}={0,2}) *", re.IGNORECASE)
+TOUCH_SECONDS = 60.0  # between two notes of a token's last use
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +44,78 @@ class TokenHash:
     def of(cls, token: str) -> TokenHash:
         return cls(hashlib.sha256(token.encode("ascii", "backslashreplace")).digest())
 
-    def admits(self, authorization: str | None) -> bool:
-        """Whether an Authorization header (None: there is none) carries the token. Takes the same time for each wrong token."""
-        match = _BEARER.fullmatch(authorization or "")
-        presented = TokenHash.of(match[1] if match else "")
-        return hmac.compare_digest(self.digest, presented.digest) and match is not None
+    @property
+    def hex(self) -> str:
+        return self.digest.hex()
+
+    def is_same(self, other: TokenHash) -> bool:
+        """Takes the same time whatever differs."""
+        return hmac.compare_digest(self.digest, other.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose token it is. `id` is what idempotency keys and caps are kept under."""
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, need: Need) -> bool:
+        return need == "any" or need in self.scopes
+
+
+FIRST = Caller("first", "web.token_file", frozenset(SCOPES))
+
+
+def new_token(random: bytes) -> str:
+    """A token of TOKEN_BYTES random octets."""
+    return PREFIX + base64.urlsafe_b64encode(random).decode("ascii").rstrip("=")
+
+
+def presented(authorization: str | None) -> tuple[TokenHash, ...]:
+    """The tokens that an Authorization header may carry: a bearer's, or password and user of Basic, for SDKs know nothing else."""
+    match = _BEARER.fullmatch(authorization or "")
+    if match:
+        return (TokenHash.of(match[1]),)
+    user, colon, password = _basic(authorization or "")
+    return tuple(TokenHash.of(word) for word in (password, user) if colon and re.fullmatch(_TOKEN, word))
+
+
+def _basic(authorization: str) -> tuple[str, str, str]:
+    match = _BASIC.fullmatch(authorization)
+    try:
+        return base64.b64decode(match[1], validate=True).decode("utf-8").partition(":") if match else ("", "", "")
+    except ValueError:
+        return "", "", ""
+
+
+class Keyring:
+    """The first token, which may do everything, and those in the store."""
+
+    def __init__(self, first: str, store: Store, now: Callable[[], float]) -> None:
+        self._first = TokenHash.of(first)
+        self._store = store
+        self._now = now
+
+    async def caller(self, authorization: str | None) -> Caller | None:
+        """Whose token the header carries; None when it is nobody's. Raises StoreError."""
+        candidates = presented(authorization)
+        if any(token.is_same(self._first) for token in candidates):
+            return FIRST
+        for token in candidates:
+            known = await self._store.read(partial(token_rows.by_sha256, sha256=token.hex))
+            if known is not None:
+                await self._touch(known)
+                return Caller(known.id, known.name, frozenset(known.scopes))
+        return None
+
+    async def _touch(self, token: Token) -> None:
+        """Not for each request: that would be a commit for each look at a list."""
+        if token.used_at is not None and self._now() - token.used_at < TOUCH_SECONDS:
+            return
+        with suppress(StoreError):
+            await self._store.write(partial(token_rows.touch, token_id=token.id))
 
 
 def token_from_file(path: Path) -> str:
@@ -68,7 +146,7 @@ def _read(path: Path) -> str:
 
 
 def _made(path: Path) -> str:
-    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    token = new_token(secrets.token_bytes(TOKEN_BYTES))
     try:
         _make_folders(path.parent)
         _publish(path, token)
