@@ -1,31 +1,39 @@
-"""What a script asks for: the body of POST /v1/messages, checked before anything else looks at it.
+"""What a script asks for: the body of POST /v1/messages, checked before anything else looks at it (delivery.md 6).
 
 Rule 1: whatever octets come in, the answer is a SendRequest or InvalidRequest with every mistake found, never another exception.
-Rule 2: a value is refused or taken as it is, never repaired: a number with a stray CR/LF is an attack or a bug, not a number.
-Rule 3: only fields that do something are here; an unknown field is a mistake, so a misspelt one never goes unnoticed.
-This module knows JSON and the limits of one message. It knows nothing of PDUs, lines or HTTP.
+Rule 2: only fields that do something are here; an unknown field is a mistake, so a misspelt one never goes unnoticed.
+This module knows JSON and what fits together. It knows nothing of PDUs, lines, clocks or HTTP.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from mmsproxy.errors import Fault, MmsproxyError
+from mmsproxy.message import fields
+from mmsproxy.message.fields import MAX_MEDIA, MAX_RECIPIENTS, MAX_SHOWN, MAX_SUBJECT
 
-MAX_RECIPIENTS = 20  # most carriers' limit for one MMS (delivery.md 7); AT&T takes 10
-MAX_SUBJECT = 80  # characters; Canadian carriers refuse more (delivery.md 7)
+__all__ = [
+    "MAX_MEDIA",
+    "MAX_RECIPIENTS",
+    "MAX_SUBJECT",
+    "InvalidRequest",
+    "MediaItem",
+    "Mistake",
+    "SendRequest",
+    "parse_document",
+    "parse_send_request",
+    "with_media",
+]
+
 MAX_DEPTH = 16  # nesting of the JSON text (delivery.md 8)
 MAX_MISTAKES = 25  # mistakes told in one answer: a list of a million wrong numbers must not become an answer of a million lines
-MAX_SHOWN = 40  # characters of a wrong value that a message repeats
-
-_NUMBER = re.compile(r"\+?[0-9]{7,15}")  # E.164 with or without the plus; short codes cost money and are denied (delivery.md 9)
-_LINE = re.compile(r"[A-Za-z0-9_-]{1,40}|\+[0-9]{7,15}")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MAX_VALID_FOR = 604_800  # seconds: 7 days (delivery.md 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,110 +59,150 @@ class InvalidRequest(MmsproxyError):
         self.mistakes = mistakes
 
 
-def _shown(value: str) -> str:
-    """A wrong value for a message: printable ASCII, on one line, and short."""
-    text = ascii(value[: MAX_SHOWN + 1])
-    return text if len(value) <= MAX_SHOWN else f"{text[: MAX_SHOWN + 1]}...{text[0]}"
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
-def _listed(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list):
-        raise PydanticCustomError("wrong_type", "a number or a list of numbers is wanted, for example +12025550123 in quotes")
-    if not value:
-        raise PydanticCustomError("no_recipient", "name at least one number")
-    if len(value) > MAX_RECIPIENTS:
-        raise PydanticCustomError(
-            "too_many_recipients",
-            "{count} numbers; one message goes to {limit} at most, send further ones in another request",
-            {"count": len(value), "limit": MAX_RECIPIENTS},
-        )
-    return tuple(value)
+class MediaItem(BaseModel):
+    """One file of a message: either its octets or where to fetch them."""
 
+    model_config = ConfigDict(
+        **_STRICT,
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["data"], "properties": {"data": {"type": "string"}, "url": {"type": "null"}}},
+                {"required": ["url"], "properties": {"url": {"type": "string"}, "data": {"type": "null"}}},
+            ]
+        },
+    )
 
-def _number(value: str) -> str:
-    if not _NUMBER.fullmatch(value):
-        raise PydanticCustomError(
-            "invalid_number",
-            "{shown} is no telephone number; write 7 to 15 digits with + and the country code first, for example +12025550123",
-            {"shown": _shown(value)},
-        )
-    return value
+    data: fields.Octets | None = Field(default=None, repr=False, description="The file in base64.")
+    url: fields.Url | None = Field(
+        default=None, description="Where to fetch the file. Off until media.fetch in config.yaml names its host."
+    )
+    content_type: fields.MediaType | None = Field(default=None, description="What the file is said to be; its content decides.")
+    filename: fields.Filename | None = Field(default=None, description="A name to show to the receiver.")
 
-
-def _text(value: str) -> str:
-    if not value:
-        raise PydanticCustomError("empty", "the text is empty; a message needs at least one character")
-    if "\x00" in value:
-        raise PydanticCustomError("invalid_character", "the text has a NUL character, which phones cut the text at; leave it out")
-    return value
-
-
-def _subject(value: str) -> str:
-    if not value:
-        raise PydanticCustomError("empty", "the subject is empty; leave the field out instead")
-    if _CONTROLS.search(value):
-        raise PydanticCustomError("invalid_character", "a subject is one line without control characters")
-    if len(value) > MAX_SUBJECT:
-        raise PydanticCustomError(
-            "too_long",
-            "the subject has {count} characters; carriers take {limit} at most",
-            {"count": len(value), "limit": MAX_SUBJECT},
-        )
-    return value
-
-
-def _line(value: str) -> str:
-    if not _LINE.fullmatch(value):
-        raise PydanticCustomError(
-            "invalid_line", "{shown} cannot be a line; write its name or own number as config.yaml has it", {"shown": _shown(value)}
-        )
-    return value
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.data is None) == (self.url is None):
+            raise PydanticCustomError("one_source", "give either data (base64) or url")
+        return self
 
 
 class SendRequest(BaseModel):
-    """One message to send. Times, ids and the choice of the line are not its matter.
+    """One message to send, or one to each number. Ids, the clock and the choice of the line are not its matter."""
 
-    to       1..20 numbers; a single string means one number. Several numbers are one group MMS: everybody sees everybody
-    text     1 or more characters, sent as UTF-8
-    subject  1..80 characters on one line, or None
-    group    None, or true. False with several numbers asks for separate messages, which one request cannot make
-    line     name or own number of the line that shall send, or None
-    """
+    model_config = ConfigDict(
+        **_STRICT,
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["text"], "properties": {"text": {"type": "string"}}},
+                {"required": ["media"], "properties": {"media": {"minItems": 1}}},
+            ]
+        },
+    )
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-    to: Annotated[tuple[Annotated[str, AfterValidator(_number)], ...], BeforeValidator(_listed)]
-    text: Annotated[str, AfterValidator(_text)]
-    subject: Annotated[str, AfterValidator(_subject)] | None = None
-    group: bool | None = None
-    line: Annotated[str, AfterValidator(_line)] | None = None
+    to: fields.Numbers = Field(description="A number, or 1 to 100 of them.")
+    group: bool = Field(default=False, description="True: one MMS to all, everybody sees everybody. False: a message to each.")
+    text: fields.MessageText | None = Field(default=None, description="Text of any length.")
+    subject: fields.Subject | None = Field(default=None, description="A subject of one line; makes it an MMS.")
+    media: tuple[MediaItem, ...] = Field(default=(), max_length=MAX_MEDIA, description="Files, in the order in which they are shown.")
+    as_: Literal["auto", "mms", "sms"] = Field(
+        default="auto", alias="as", description="auto: MMS with media, a subject, a group or a long text; else SMS."
+    )
+    fallback: Literal["none", "sms"] = Field(default="none", description="sms: the text as SMS when the MMS was definitely not sent.")
+    shrink: bool = Field(default=True, description="Make pictures fit what the carrier takes; false: refuse what does not fit.")
+    layout: Literal["auto", "text_first", "image_first", "custom"] = Field(
+        default="auto", description="Where the text stands; custom: as `smil` says."
+    )
+    smil: fields.Smil | None = Field(
+        default=None, description="With layout custom: SMIL that names each part once, by file name or part name."
+    )
+    delivery_report: bool = Field(default=False, description="Ask for a report when it is delivered.")
+    read_report: bool = Field(default=False, description="Ask for a report when it is read; few phones give one.")
+    priority: Literal["low", "normal", "high"] = Field(default="normal", description="high goes before what waits, low after it.")
+    valid_for: int | None = Field(
+        default=None, ge=1, le=MAX_VALID_FOR, description="Seconds from being due after which it is no longer sent; null: as configured."
+    )
+    send_at: fields.Moment | None = Field(default=None, description="When to send it (RFC 3339); null: now.")
+    line: fields.LineName | None = Field(default=None, description="Name or own number of the line that shall send it; null: any.")
+    callback_url: fields.Url | None = Field(default=None, description="Gets a webhook for each change of this message.")
+    tag: fields.Tag | None = Field(default=None, description="A word of yours to find it by.")
+    metadata: fields.Metadata = Field(default_factory=dict, description="Pairs of yours that come back with it.")
 
     @property
     def recipients(self) -> tuple[str, ...]:
         """The numbers in their order, each once."""
         return tuple(dict.fromkeys(self.to))
 
-    @field_validator("group")
-    @classmethod
-    def _several_are_a_group(cls, value: bool | None, info: ValidationInfo) -> bool | None:
-        if value is False and len(set(info.data.get("to", ()))) > 1:
-            raise PydanticCustomError(
-                "group_only", "several numbers in one request become one group MMS; send one request for each number instead"
-            )
-        return value
+    @property
+    def is_group(self) -> bool:
+        """One MMS to several."""
+        return self.group and len(self.recipients) > 1
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        wrong = self._content_mistake() or self._sms_mistake() or self._layout_mistake()
+        if wrong is not None:
+            raise PydanticCustomError(wrong.code, "{detail}", {"detail": wrong.detail, "pointer": wrong.pointer})
+        return self
+
+    def _content_mistake(self) -> Mistake | None:
+        if self.text is None and not self.media:
+            return Mistake("/text", "missing", "nothing to send; give a text, media or both")
+        if self.fallback == "sms" and self.text is None:
+            return Mistake("/fallback", "no_text", "an SMS carries text, and there is none")
+        return None
+
+    def _sms_mistake(self) -> Mistake | None:
+        if self.as_ != "sms":
+            return None
+        given = {"media": bool(self.media), "subject": self.subject is not None, "group": self.is_group, "smil": self.smil is not None}
+        for name, is_given in given.items():
+            if is_given:
+                return Mistake(f"/{name}", "not_in_sms", f"an SMS carries text to one number, no {name}; leave it out or write as: mms")
+        return None
+
+    def _layout_mistake(self) -> Mistake | None:
+        if self.layout == "custom" and self.smil is None:
+            return Mistake("/smil", "missing", "layout custom needs a smil")
+        if self.layout != "custom" and self.smil is not None:
+            return Mistake("/layout", "custom_wanted", "a smil is used with layout custom only")
+        return None
 
 
-def parse_send_request(body: bytes) -> SendRequest:
-    """The request in a JSON text (UTF-8, one object). Raises InvalidRequest with every mistake, at most MAX_MISTAKES."""
-    document = _document(body)
+def parse_send_request(body: bytes, uploads: Sequence[MediaItem] = ()) -> SendRequest:
+    """The request in a JSON text (UTF-8, one object), with `uploads` behind its own media.
+
+    Raises InvalidRequest with every mistake, at most MAX_MISTAKES.
+    """
+    return parse_document(_document(body), uploads)
+
+
+def parse_document(document: Mapping[str, Any], uploads: Sequence[MediaItem] = ()) -> SendRequest:
+    """The same of a document that is read already. Raises InvalidRequest."""
     try:
-        return SendRequest.model_validate(document)
+        return SendRequest.model_validate(_with_uploads(document, uploads))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False, include_input=False)
         one_number = isinstance(document.get("to"), str)
         raise InvalidRequest(tuple(_mistake(item, one_number) for item in found[:MAX_MISTAKES])) from None
+
+
+def with_media(request: SendRequest, files: Sequence[MediaItem]) -> SendRequest:
+    """The request with further files behind its own. Raises InvalidRequest when they are too many or do not fit the rest."""
+    own = {name: getattr(request, name) for name in SendRequest.model_fields if name in request.model_fields_set}
+    if "as_" in own:
+        own["as"] = own.pop("as_")
+    return parse_document(own, files)
+
+
+def _with_uploads(document: Mapping[str, Any], uploads: Sequence[MediaItem]) -> dict[str, Any]:
+    given = document.get("media")
+    if given is None or isinstance(given, (list, tuple)):
+        if uploads or given is not None:
+            return {**document, "media": (*(given or ()), *uploads)}
+    return dict(document)
 
 
 def _document(body: bytes) -> dict[str, Any]:
@@ -189,21 +237,36 @@ def _containers(node: dict[str, Any] | list[Any]) -> list[Any]:
     return [child for child in children if isinstance(child, (dict, list))]
 
 
-_DETAILS = {  # pydantic's error types -> our code and words; the types of this file's own checks stand for themselves
+_DETAILS = {  # pydantic's error types -> our code and words; the types of this room's own checks stand for themselves
     "extra_forbidden": ("unknown_field", "there is no such field; see docs/api.md for those there are"),
     "missing": ("missing", "the field is missing"),
     "string_type": ("wrong_type", "a string is wanted"),
     "bool_type": ("wrong_type", "true or false is wanted"),
+    "int_type": ("wrong_type", "a whole number is wanted"),
+    "bytes_type": ("wrong_type", "a string is wanted"),
+    "tuple_type": ("wrong_type", "a list is wanted"),
+    "dict_type": ("wrong_type", "an object is wanted"),
+    "model_type": ("wrong_type", "an object is wanted"),
+    "model_attributes_type": ("wrong_type", "an object is wanted"),
     "string_unicode": ("invalid_character", "not valid Unicode text"),
+    "greater_than_equal": ("out_of_range", f"1 to {MAX_VALID_FOR:,} seconds are possible"),
+    "less_than_equal": ("out_of_range", f"1 to {MAX_VALID_FOR:,} seconds are possible"),
+    "too_long": ("too_many", f"at most {MAX_MEDIA} files fit one message"),
 }
 
 
 def _mistake(found: ErrorDetails, one_number: bool) -> Mistake:
-    code, detail = _DETAILS.get(found["type"], (found["type"], found["msg"]))
+    context = found.get("ctx") or {}
+    if "pointer" in context:
+        return Mistake(context["pointer"], found["type"], context["detail"])
+    if found["type"] == "literal_error":
+        return Mistake(_pointer(found["loc"]), "unknown_value", f"one of these is wanted: {context['expected']}")
+    is_ours = "limit" in context
+    code, detail = (found["type"], found["msg"]) if is_ours else _DETAILS.get(found["type"], (found["type"], found["msg"]))
     loc = found["loc"][:1] if one_number and found["loc"][:1] == ("to",) else found["loc"]
     return Mistake(_pointer(loc), code, detail)
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:
-    steps = (str(step)[: MAX_SHOWN * 2].replace("~", "~0").replace("/", "~1") for step in loc)
+    steps = (str(step)[: MAX_SHOWN * 2].replace("~", "~0").replace("/", "~1") for step in loc if step != "[key]")
     return "".join(f"/{step}" for step in steps)
