@@ -7,11 +7,11 @@ Rule 2: at least once: who claims a delivery and dies leaves it to the next. It 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, or_, select, update
 
 from mmsproxy.post import rows
 from mmsproxy.post.database import Tx
@@ -76,6 +76,27 @@ async def change(tx: Tx, webhook_id: str, values: Mapping[str, Any]) -> Webhook:
     return _webhook(row)
 
 
+async def set_secrets(tx: Tx, webhook_id: str, secrets: Iterable[str]) -> None:
+    """Of a webhook, or of CALLBACKS. Raises NotFound."""
+    values = {"secrets": rows.to_json(list(secrets))}
+    if not (await tx.run(update(webhooks).where(webhooks.c.id == webhook_id).values(**values))).rowcount:
+        raise NotFound(f"there is no webhook {webhook_id[:80]}")
+
+
+async def ensure_callback_secret(tx: Tx, fresh: str) -> None:
+    """`fresh` becomes the secret that callbacks are signed with, unless there is one."""
+    await tx.run(update(webhooks).where(webhooks.c.id == CALLBACKS, webhooks.c.secrets == "[]").values(secrets=rows.to_json([fresh])))
+
+
+async def disable(tx: Tx, webhook_id: str, reason: str) -> None:
+    """Nothing more is delivered to it; what waits is given up, and can be delivered again by a person. CALLBACKS stays as it is."""
+    row = (webhooks.c.id == webhook_id) & (webhooks.c.id != CALLBACKS)
+    if (await tx.run(update(webhooks).where(row).values(enabled=False, disabled_reason=rows.clean(reason[:500])))).rowcount:
+        given_up = {"state": "failed", "due_at": None, "lease_until": None, "detail": "the webhook was disabled", "changed_at": tx.now}
+        waiting = and_(WAITING, deliveries.c.webhook_id == webhook_id)
+        await tx.run(update(deliveries).where(waiting).values(fence=deliveries.c.fence + 1, **given_up))
+
+
 async def remove(tx: Tx, webhook_id: str) -> None:
     """With its deliveries. Raises NotFound."""
     if not (await tx.run(delete(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.id != CALLBACKS))).rowcount:
@@ -85,6 +106,14 @@ async def remove(tx: Tx, webhook_id: str) -> None:
 async def webhook_list(run: Run) -> tuple[Webhook, ...]:
     statement = select(webhooks).where(webhooks.c.id != CALLBACKS).order_by(webhooks.c.created_at, webhooks.c.id)
     return tuple(_webhook(row) for row in (await run(statement)).mappings())
+
+
+async def webhook(run: Run, webhook_id: str) -> Webhook:
+    """One, CALLBACKS too. Raises NotFound."""
+    row = (await run(select(webhooks).where(webhooks.c.id == webhook_id))).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"there is no webhook {webhook_id[:80]}")
+    return _webhook(row)
 
 
 async def fan_out(tx: Tx) -> int:
@@ -113,17 +142,39 @@ async def test(tx: Tx, webhook_id: str) -> None:
     tx.announce(TEST, {"webhook_id": webhook_id})
 
 
-async def claim(tx: Tx, *, limit: int, lease: float) -> tuple[Delivery, ...]:
-    """Due deliveries, for `lease` seconds the caller's."""
-    free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= tx.now)
-    due = and_(WAITING, deliveries.c.due_at <= tx.now, free)
-    statement = select(deliveries.c.seq).where(due).order_by(deliveries.c.due_at).limit(limit).with_for_update(skip_locked=True)
+async def is_due(run: Run, now: float) -> bool:
+    """Whether `claim` may find something: a look that locks nothing."""
+    return (await run(select(deliveries.c.seq).where(_is_due(now)).limit(1))).first() is not None
+
+
+async def claim(
+    tx: Tx, *, limit: int, lease: float, busy: Collection[str] = (), busy_callbacks: Collection[str] = ()
+) -> tuple[Delivery, ...]:
+    """Due deliveries, for `lease` seconds the caller's.
+
+    busy            ids of webhooks of which nothing is wanted now
+    busy_callbacks  beginnings of callback URLs of which nothing is wanted now
+    """
+    enabled = deliveries.c.webhook_id.in_(select(webhooks.c.id).where(webhooks.c.enabled))
+    unwanted = or_(
+        deliveries.c.webhook_id.in_(sorted(busy)),
+        *(and_(deliveries.c.url.is_not(None), deliveries.c.url.startswith(url, autoescape=True)) for url in sorted(busy_callbacks)),
+    )
+    wanted = and_(_is_due(tx.now), enabled, not_(unwanted))
+    statement = select(deliveries.c.seq).where(wanted).order_by(deliveries.c.due_at).limit(limit).with_for_update(skip_locked=True)
     seqs = (await tx.run(statement)).scalars().all()
     if not seqs:
         return ()
     leased = {"lease_until": tx.now + lease, "fence": deliveries.c.fence + 1}
     await tx.run(update(deliveries).where(deliveries.c.seq.in_(seqs)).values(**leased))
     return tuple(await _deliveries(tx.run, deliveries.c.seq.in_(seqs), len(seqs)))
+
+
+async def give_back(tx: Tx, claimed: Iterable[Delivery]) -> None:
+    """Not tried after all: free for the next claim."""
+    for delivery in claimed:
+        row = (deliveries.c.seq == delivery.seq) & (deliveries.c.fence == delivery.fence)
+        await tx.run(update(deliveries).where(row).values(lease_until=None))
 
 
 async def finish(tx: Tx, delivery: Delivery, *, delivered: bool, http_status: int | None, detail: str, next_due: float | None) -> bool:
@@ -158,10 +209,21 @@ async def delivery_list(run: Run, webhook_id: str, *, limit: int, before: int | 
     return tuple(await _deliveries(run, condition, limit))
 
 
+async def counts(run: Run) -> dict[str, int]:
+    """Deliveries by state."""
+    found = await run(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))
+    return dict(tuple(row) for row in found)
+
+
 def matches(kind: str, wanted: Iterable[str]) -> bool:
     """Nothing wanted is everything; `message.*` is every kind of message."""
     patterns = list(wanted)
     return not patterns or any(kind.startswith(item[:-1]) if item.endswith(".*") else kind == item for item in patterns)
+
+
+def _is_due(now: float) -> ColumnElement[bool]:
+    free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now)
+    return and_(WAITING, deliveries.c.due_at <= now, free)
 
 
 def _is_for(event: Event, webhook_id: str, types: list[str]) -> bool:

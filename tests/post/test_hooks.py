@@ -146,3 +146,80 @@ async def test_a_long_log_is_told_whole_and_once(store: Store, draft: MakeDraft)
     found = [delivery.event.seq for delivery in await store.write(lambda tx: hooks.claim(tx, limit=1000, lease=30.0))]
     assert sorted(found) == list(range(1, hooks.PORTION + 51))
     assert looked == 2 * len(found)
+
+
+async def test_busy_endpoints_are_passed_over(store: Store, draft: MakeDraft) -> None:
+    await add(store, "whk_slow")
+    await add(store, "whk_good")
+    await store.accept([draft(callback_url="http://slow.lan/a_%?x=1"), draft(callback_url="http://slow.lane/")])
+    await store.write(hooks.fan_out)
+
+    async def claim_without(*callbacks: str) -> set[str]:
+        found = await store.write(
+            lambda tx: hooks.claim(tx, limit=10, lease=30.0, busy={"whk_slow", "whk_none"}, busy_callbacks=set(callbacks))
+        )
+        await store.write(lambda tx: hooks.give_back(tx, found))
+        return {f"{delivery.webhook_id} {delivery.url}" for delivery in found}
+
+    assert await claim_without() == {f"whk_good {URL}", "callbacks http://slow.lan/a_%?x=1", "callbacks http://slow.lane/"}
+    assert await claim_without("http://slow.lan/") == {f"whk_good {URL}", "callbacks http://slow.lane/"}
+    assert await claim_without("http://slow.lan") == {f"whk_good {URL}"}
+    assert await claim_without("http://slow.lan/a__") == {
+        f"whk_good {URL}",
+        "callbacks http://slow.lan/a_%?x=1",
+        "callbacks http://slow.lane/",
+    }
+
+
+async def test_given_back_is_claimed_at_once_but_not_what_another_holds(store: Store, draft: MakeDraft, clock) -> None:
+    await add(store)
+    await store.accept([draft()])
+    (first,) = await claim(store)
+    assert not await store.read(lambda run: hooks.is_due(run, clock.now))
+    clock.go(31)
+    (second,) = await claim(store)
+    await store.write(lambda tx: hooks.give_back(tx, [first]))
+    assert await claim(store) == ()
+    await store.write(lambda tx: hooks.give_back(tx, [second]))
+    assert await store.read(lambda run: hooks.is_due(run, clock.now))
+    assert len(await claim(store)) == 1
+
+
+async def test_disabled(store: Store, draft: MakeDraft) -> None:
+    await add(store)
+    await store.accept([draft(), draft()])
+    (first, _) = await claim(store)
+    await store.write(lambda tx: hooks.disable(tx, "whk_1", "gone"))
+    assert not await finish(store, first, delivered=True)
+    found = await store.read(lambda run: hooks.webhook(run, "whk_1"))
+    assert (found.enabled, found.disabled_reason) == (False, "gone")
+    listed = await store.read(lambda run: hooks.delivery_list(run, "whk_1", limit=10))
+    assert {(delivery.state, delivery.detail) for delivery in listed} == {("failed", "the webhook was disabled")}
+    assert await store.read(hooks.counts) == {"failed": 2}
+    await store.accept([draft()])
+    await store.write(lambda tx: hooks.redeliver(tx, "whk_1", first.seq))
+    assert await claim(store) == ()
+    await store.write(lambda tx: hooks.change(tx, "whk_1", {"enabled": True}))
+    assert [delivery.seq for delivery in await claim(store)] == [first.seq]
+
+
+async def test_callbacks_are_never_disabled(store: Store, draft: MakeDraft) -> None:
+    await store.accept([draft(callback_url="http://a.lan/")])
+    await store.write(hooks.fan_out)
+    await store.write(lambda tx: hooks.disable(tx, "callbacks", "gone"))
+    assert len(await claim(store)) == 1
+
+
+async def test_secret_of_the_callbacks(store: Store) -> None:
+    await store.write(lambda tx: hooks.ensure_callback_secret(tx, "whsec_1"))
+    await store.write(lambda tx: hooks.ensure_callback_secret(tx, "whsec_2"))
+    assert (await store.read(lambda run: hooks.webhook(run, "callbacks"))).secrets == ("whsec_1",)
+    await store.write(lambda tx: hooks.set_secrets(tx, "callbacks", ["whsec_3", "whsec_1"]))
+    assert (await store.read(lambda run: hooks.webhook(run, "callbacks"))).secrets == ("whsec_3", "whsec_1")
+
+
+async def test_no_such_webhook(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.read(lambda run: hooks.webhook(run, "whk_0"))
+    with pytest.raises(NotFound):
+        await store.write(lambda tx: hooks.set_secrets(tx, "whk_0", []))
