@@ -17,7 +17,7 @@ from mmsproxy.post.job import Kind
 from mmsproxy.post.records import Accepted, IdempotencyKey
 from mmsproxy.post.store import Store
 from mmsproxy.web.guard import Limits
-from mmsproxy.web.ids import RANDOM_BYTES, ulid
+from mmsproxy.post.ids import RANDOM_BYTES, ulid
 
 WEB_LIMITS = Limits(max_body=16 * 1024 * 1024)  # room for pictures that are shrunk after intake (delivery.md 8)
 
