@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mmsproxy.cli import pdu_build
-from mmsproxy.cli.pdu_view import mms_json
 from mmsproxy.wire import mms_pdu
+from mmsproxy.wire.pdu_view import mms_json
 
 
 @pytest.fixture(scope="module")

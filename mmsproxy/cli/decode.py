@@ -101,7 +101,7 @@ class _Command:
             self._fail(1, f"{file}: in the push: {error}")
 
     def _refuse(self, file: str, error: PduError) -> None:
-        from mmsproxy.cli.pdu_view import error_json
+        from mmsproxy.wire.pdu_view import error_json
 
         self.shown.append({"file": file, "error": error_json(error)})
         self._fail(1, f"{file}: {error}")
@@ -139,8 +139,8 @@ def _shown(read: Read, parts: Path | None) -> dict[str, Any]:
     from mmsproxy.cli.pdu_parts import save_parts
     from mmsproxy.cli.pdu_recognise import Carried
     from mmsproxy.cli.pdu_sms_view import sms_json
-    from mmsproxy.cli.pdu_view import mms_json, push_json
     from mmsproxy.wire.mms_pdu import Pdu
+    from mmsproxy.wire.pdu_view import mms_json, push_json
 
     said = read.said
     if isinstance(said, Pdu):

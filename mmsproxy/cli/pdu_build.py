@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mmsproxy.cli.pdu_parse import FormError, array, hex_octets, member, number, refuse, text, value_of
-from mmsproxy.cli.pdu_values import Json, header_json
-from mmsproxy.cli.pdu_view import text_codec
 from mmsproxy.errors import PduError
 from mmsproxy.pdu_schema import HEADER_BY_NUMBER, HEADER_NUMBERS, PART_GRAMMARS, PDU_BY_NUMBER, PduDef
 from mmsproxy.wap_numbers import WSP_HEADERS, MessageType
+from mmsproxy.wire.pdu_values import Json, header_json
+from mmsproxy.wire.pdu_view import text_codec
 from mmsproxy.wsp.choices import OPAQUE
 from mmsproxy.wsp.integers import UINTVAR
 from mmsproxy.wsp.leaf import Leaf, Lenient, with_type_checked

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from mmsproxy import pdu_schema as schema
-from mmsproxy.cli.pdu_values import INSERT_ADDRESS, Json
 from mmsproxy.wap_numbers import CHARSET_NUMBERS, PARAMETER_NUMBERS, FromToken, label
+from mmsproxy.wire.pdu_values import INSERT_ADDRESS, Json
 from mmsproxy.wsp import choices, encoded, integers, parameters, texts
 from mmsproxy.wsp.leaf import Leaf
 from mmsproxy.wsp.values import Absolute, ContentType, Disposition, ElementDescriptor, Parameter, ParameterValue, Relative

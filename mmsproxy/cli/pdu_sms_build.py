@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from mmsproxy.cli.pdu_parse import FormError, array, hex_octets, member, number, refuse, text
 from mmsproxy.cli.pdu_sms_view import KINDS, sms_json
-from mmsproxy.cli.pdu_values import Json
 from mmsproxy.errors import PduError
 from mmsproxy.wire import sms_pdu
+from mmsproxy.wire.pdu_values import Json
 from mmsproxy.wire.sms_pdu import (
     Address,
     Dcs,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mmsproxy.cli.pdu_recognise import Carried
-from mmsproxy.cli.pdu_values import Json
-from mmsproxy.cli.pdu_view import push_json, warnings_json
 from mmsproxy.wire import sms_pdu
+from mmsproxy.wire.pdu_values import Json
+from mmsproxy.wire.pdu_view import push_json, warnings_json
 from mmsproxy.wire.sms_pdu import Address, Concatenation, Dcs, Deliver, Ports, StatusReport, Submit, Timestamp, Tpdu, UserData
 
 KINDS = {Deliver: "sms-deliver", Submit: "sms-submit", StatusReport: "sms-status-report"}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mmsproxy.cli.pdu_values import INSERT_ADDRESS
+from mmsproxy.wire.pdu_values import INSERT_ADDRESS
 
 MAX_TEXT: Final = 500  # characters of a text part shown
 MAX_HEX: Final = 32  # octets of data shown

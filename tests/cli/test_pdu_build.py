@@ -13,9 +13,9 @@ import pytest
 from mmsproxy.cli.pdu_build import mms_octets, push_octets
 from mmsproxy.cli.pdu_parse import FormError
 from mmsproxy.cli.pdu_recognise import carried
-from mmsproxy.cli.pdu_view import mms_json, push_json
 from mmsproxy.errors import PduError
 from mmsproxy.wire import mms_pdu, wap_push
+from mmsproxy.wire.pdu_view import mms_json, push_json
 
 
 def shown(octets: bytes) -> Any:

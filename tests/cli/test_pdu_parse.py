@@ -8,8 +8,8 @@ import pytest
 
 from mmsproxy import pdu_schema
 from mmsproxy.cli.pdu_parse import FormError, hex_octets, member, number, refuse, value_of
-from mmsproxy.cli.pdu_values import value_json
 from mmsproxy.wap_numbers import MessageClass, Priority
+from mmsproxy.wire.pdu_values import value_json
 from mmsproxy.wsp.values import Address, ContentType, Disposition, Parameter, Text
 
 

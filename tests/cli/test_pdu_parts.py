@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mmsproxy.cli.pdu_parts import MAX_NAME, octets_of, safe_name, save, save_parts
-from mmsproxy.cli.pdu_view import mms_json
 from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.mms_pdu import ContentType, Disposition, Part, PartHeader, RetrieveConf
+from mmsproxy.wire.pdu_view import mms_json
 
 TEXT = ContentType("text/plain")
 BLOB = ContentType("application/octet-stream")

@@ -12,8 +12,8 @@ from mmsproxy.cli.pdu_input import Found
 from mmsproxy.cli.pdu_recognise import Carried, Collector
 from mmsproxy.cli.pdu_sms_view import sms_json
 from mmsproxy.cli.pdu_tree import MAX_TEXT, safe, title, tree, value
-from mmsproxy.cli.pdu_view import mms_json, push_json
 from mmsproxy.wire import mms_pdu, sms_compose, sms_pdu
+from mmsproxy.wire.pdu_view import mms_json, push_json
 
 
 def drawn(octets: bytes) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.cli.pdu_view import error_json, header_name, mms_json, push_json, text_of, type_name
 from mmsproxy.errors import PduError
 from mmsproxy.wire import mms_pdu, wap_push
+from mmsproxy.wire.pdu_view import error_json, header_name, mms_json, push_json, text_of, type_name
 from mmsproxy.wsp.values import ContentType
 
 
@@ -17,8 +17,8 @@ def shown(octets: str) -> dict[str, Any]:
     return mms_json(mms_pdu.decode(bytes.fromhex(octets)))
 
 
-def test_the_octets_of_all_headers_and_parts_are_those_of_the_pdu(type_vectors: dict[str, bytes]) -> None:
-    for octets in type_vectors.values():
+def test_the_octets_of_all_headers_and_parts_are_those_of_the_pdu(pdu_vectors: list[tuple[str, bytes, dict[str, Any]]]) -> None:
+    for _, octets, _ in pdu_vectors:
         form = mms_json(mms_pdu.decode(octets))
         for header in form["headers"]:
             raw = bytes.fromhex(header["octets"])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.cli.pdu_values import header_json, meaning, moment, span, value_json
 from mmsproxy.wap_numbers import FromToken, MboxToken, MessageClass, MmFlagToken, Priority
+from mmsproxy.wire.pdu_values import header_json, meaning, moment, span, value_json
 from mmsproxy.wsp.values import (
     Absolute,
     Address,

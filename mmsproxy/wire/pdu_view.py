@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 from typing import Any, Final
 
-from mmsproxy.cli.pdu_values import Json, header_json, meaning, value_json
 from mmsproxy.errors import PduError
 from mmsproxy.pdu_schema import HEADER_BY_NUMBER
 from mmsproxy.wap_numbers import CHARSET_CODECS, WSP_HEADER_NAMES, MessageType
 from mmsproxy.wire import wap_push
 from mmsproxy.wire.mms_pdu import Header, Part, Pdu
 from mmsproxy.wire.model import Entry, PartHeader
+from mmsproxy.wire.pdu_values import Json, header_json, meaning, value_json
 from mmsproxy.wsp.integers import UINTVAR
 from mmsproxy.wsp.leaf import Lenient
 from mmsproxy.wsp.parameters import CONTENT_TYPE
