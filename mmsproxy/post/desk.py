@@ -11,7 +11,7 @@ from mmsproxy.post import rows
 from mmsproxy.post.admission import Rules
 from mmsproxy.post.database import Tx
 from mmsproxy.post.intake import MayGrow, Prepared, accept, requeue
-from mmsproxy.post.job import Cause, Fallback, Job, NotAllowed, Reason, Recipient, RecipientState, State
+from mmsproxy.post.job import Cause, Fallback, Job, Kind, NotAllowed, Reason, Recipient, RecipientState, State
 from mmsproxy.post.moves import change, job_by_id, job_by_seq, move
 from mmsproxy.post.policy import better, by_recipients, check_cancel, check_resolve, check_retry, may_fall_back, the_candidate
 from mmsproxy.post.reading import Run
@@ -86,7 +86,12 @@ async def report(tx: Tx, heard: Report) -> Job | None:
     if job is None:
         return None
     if job.state is State.UNKNOWN:
-        job = await _proven(tx, job, heard)
+        job = await proven(tx, job, heard)
+    return await count(tx, job, heard)
+
+
+async def count(tx: Tx, job: Job, heard: Report) -> Job:
+    """What the report makes of its recipient, and of the message once it was sent; before that it changes nothing."""
     people = await _people(tx, job.seq)
     told = next((person for person in people if same_number(person.number, heard.to)), None)
     if told is None or job.state not in REPORTED:
@@ -119,12 +124,13 @@ async def _by_carrier_id(tx: Tx, heard: Report) -> Job | None:
 
 async def _only_candidate(tx: Tx, heard: Report) -> Job | None:
     """The unknown message without a Message-ID that the report fits, when it is exactly one."""
-    statement = select(messages.c.seq).where(UNKNOWN, messages.c.carrier_message_id.is_(None)).order_by(messages.c.seq)
+    is_open = UNKNOWN & messages.c.carrier_message_id.is_(None) & (messages.c.kind == Kind.MMS.value)
+    statement = select(messages.c.seq).where(is_open).order_by(messages.c.seq)
     fitting = [await job_by_seq(tx, seq) for seq in (await tx.run(statement)).scalars().all() if await _is_for(tx, seq, heard.to)]
     return the_candidate(fitting, heard.at)
 
 
-async def _proven(tx: Tx, job: Job, heard: Report) -> Job:
+async def proven(tx: Tx, job: Job, heard: Report) -> Job:
     """A report proves that the carrier has it."""
     sent = await move(
         tx, job, State.SENT, Cause.REPORT, settled_by="report", carrier_message_id=rows.clean(heard.carrier_message_id), error=None

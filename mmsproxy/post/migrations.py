@@ -126,5 +126,19 @@ _COST_AND_DOUBT = Step(
     ),
 )
 
-STEPS: tuple[Step, ...] = (_OUTBOX, _COST_AND_DOUBT)
+_SMS_PARTS = Step(
+    3,
+    "what became of each part of an SMS, and the reports for it",
+    (
+        """CREATE TABLE sms_parts (
+            message_seq BIGINT NOT NULL REFERENCES messages (seq) ON DELETE CASCADE, n INTEGER NOT NULL, recipient BIGINT NOT NULL,
+            total BIGINT NOT NULL, line TEXT NOT NULL, attempt BIGINT NOT NULL, state TEXT NOT NULL, reference BIGINT,
+            offered_at DOUBLE PRECISION NOT NULL, ended_at DOUBLE PRECISION, status BIGINT, reported_at DOUBLE PRECISION,
+            counted BOOLEAN NOT NULL, PRIMARY KEY (message_seq, n))""",
+        "CREATE INDEX sms_parts_reference ON sms_parts (line, reference, message_seq)",
+        "CREATE INDEX sms_parts_uncounted ON sms_parts (counted, message_seq) WHERE counted = FALSE",
+    ),
+)
+
+STEPS: tuple[Step, ...] = (_OUTBOX, _COST_AND_DOUBT, _SMS_PARTS)
 NEWEST = STEPS[-1].version

@@ -17,6 +17,7 @@ SCHEDULED = text("state = 'scheduled'")
 SENDING = text("state = 'sending'")
 FALLING_BACK = text("fallback = 'sms' AND replaced_by IS NULL AND state IN ('failed', 'expired')")
 UNKNOWN = text("state = 'unknown'")
+UNCOUNTED = text("counted = FALSE")
 
 GATEWAY = "*"  # the row of `lines` whose pause is the kill switch
 CALLBACKS = "callbacks"  # the row of `webhooks` that stands for the callback_url of single messages
@@ -191,6 +192,24 @@ duplicates = Table(
     Column("client", Text, primary_key=True),
     Column("digest", Text, primary_key=True),
     Column("message_seq", BigInteger, ForeignKey("messages.seq", ondelete="CASCADE"), nullable=False),
+)
+
+sms_parts = Table(
+    "sms_parts",
+    metadata,
+    _message(),
+    Column("n", Integer, primary_key=True),  # counts over all parts for all recipients
+    _whole("recipient"),
+    _whole("total"),
+    _text("line"),
+    _whole("attempt"),
+    _text("state"),  # offered, sent, failed, unknown
+    _maybe_whole("reference"),
+    _time("offered_at"),
+    _maybe_time("ended_at"),
+    _maybe_whole("status"),  # TP-ST of the last report
+    _maybe_time("reported_at"),
+    _flag("counted"),  # the report has reached the recipient's state
 )
 
 lines = Table(
