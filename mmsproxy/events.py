@@ -82,6 +82,16 @@ class MessageFailed(Fact):
     phase: int
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookTried(Fact):
+    """An event was posted to a webhook or a callback_url. `outcome` is `delivered`, `retrying` or `failed`. No `http_status`: no answer."""
+
+    webhook_id: str
+    outcome: str
+    http_status: int | None
+    seconds: float
+
+
 Listener = Callable[[Fact], None]
 
 

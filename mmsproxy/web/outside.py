@@ -26,6 +26,7 @@ from mmsproxy.version import __version__
 from mmsproxy.web.outside_address import admits, objection
 
 FETCH_SECONDS = 10.0  # delivery.md 8
+MAX_FILE = 16 * 1024 * 1024  # octets: a picture is shrunk after it came, as one that is uploaded
 MAX_URL = 2048  # characters
 MAX_RETRY_AFTER = 24 * 3600.0  # seconds; a server may not postpone anything further
 RESOLVING_THREADS = 16  # of our own: a name server that hangs must not take the threads that files are written with
@@ -185,11 +186,18 @@ class MediaSource:
 
     hosts    exact names, addresses, or `*.suffix`; none: nothing is fetched
     resolve  as for Outside
+    limit    octets that `file` takes
     """
 
-    def __init__(self, hosts: Iterable[str], resolve: Resolve | None = None) -> None:
+    def __init__(self, hosts: Iterable[str], resolve: Resolve | None = None, *, limit: int = MAX_FILE) -> None:
         self._hosts = tuple(hosts)
+        self._limit = limit
         self._outside = Outside(allow_private=True, resolve=resolve)
+
+    async def file(self, url: str) -> tuple[str, bytes]:
+        """Content type as claimed and octets: what the clerk asks for. Raises MediaFetchFailed."""
+        found = await self.fetch(url, limit=self._limit)
+        return found.content_type, found.data
 
     async def fetch(self, url: str, *, limit: int, timeout: float = FETCH_SECONDS) -> Fetched:
         """Raises MediaFetchFailed with one line that says why."""

@@ -279,6 +279,9 @@ async def test_media_from_a_listed_host(server: Server) -> None:
     assert (await MediaSource(["127.0.0.1"]).fetch(server.url(), limit=9, timeout=GUARD)).data == b"x"
     source = MediaSource(["*.lan"], names(cam=["127.0.0.1"]))
     assert (await source.fetch(server.url("cam.lan"), limit=9, timeout=GUARD)).data == b"x"
+    assert await MediaSource(["127.0.0.1"], limit=1).file(server.url()) == ("", b"x")
+    with pytest.raises(MediaFetchFailed, match="larger than 0 octets"):
+        await MediaSource(["127.0.0.1"], limit=0).file(server.url())
 
 
 @pytest.mark.parametrize(
