@@ -24,6 +24,7 @@ from mmsproxy.post.fitter import Fitter, TooLarge
 from mmsproxy.post.job import Fallback, Kind, Priority
 from mmsproxy.post.outbox import Parcel
 from mmsproxy.post.records import Accepted, Draft, IdempotencyKey, Message, NewMedia, Pdu
+from mmsproxy.post.sms import compose_sms
 from mmsproxy.post.store import Store
 from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.mms_pdu import SendReq
@@ -251,7 +252,9 @@ class Clerk:
     # When its turn has come.
 
     async def compose(self, message: Message, line: ClerkLine) -> Parcel:
-        """The octets of a message that is due. Raises TooLarge for a line that takes less than the counter counted on, StoreError."""
+        """The octets of a message that is due. Raises TooLarge where the line takes less than the counter counted on; PduError, StoreError."""
+        if message.job.kind is Kind.SMS:
+            return compose_sms(message)
         files = [File(item.content_type, await self._store.media(item), item.filename) for item in message.media]
         send_req = self._compose(_kept_content(message, tuple(files)))
         data = await _encode(send_req, sum(item.size for item in message.media) + len(message.text or ""))
