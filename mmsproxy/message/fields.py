@@ -3,7 +3,7 @@
 Rule 1: a value is refused or taken as it is, never repaired: a number with a stray CR/LF is an attack or a bug, not a number.
 Rule 2: what is told of a wrong value is one short line of printable ASCII, whatever the value was.
 Rule 3: the schema says what the check does, so that a document made from the schema passes the check.
-This module knows single values; what fits together is model.py's matter, and what is allowed today (short codes, caps) is the post office's.
+This module knows single values. What fits together is model.py's matter, what is allowed (short codes, caps) the post office's.
 """
 
 from __future__ import annotations

@@ -199,9 +199,8 @@ def with_media(request: SendRequest, files: Sequence[MediaItem]) -> SendRequest:
 
 def _with_uploads(document: Mapping[str, Any], uploads: Sequence[MediaItem]) -> dict[str, Any]:
     given = document.get("media")
-    if given is None or isinstance(given, (list, tuple)):
-        if uploads or given is not None:
-            return {**document, "media": (*(given or ()), *uploads)}
+    if isinstance(given, (list, tuple)) or (given is None and uploads):
+        return {**document, "media": (*(given or ()), *uploads)}
     return dict(document)
 
 
