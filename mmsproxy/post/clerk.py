@@ -252,7 +252,7 @@ class Clerk:
     # When its turn has come.
 
     async def compose(self, message: Message, line: ClerkLine) -> Parcel:
-        """The octets of a message that is due. Raises TooLarge where the line takes less than the counter counted on; PduError, StoreError."""
+        """The octets of a message that is due. Raises TooLarge where the line takes less than the counter assumed; PduError, StoreError."""
         if message.job.kind is Kind.SMS:
             return compose_sms(message)
         files = [File(item.content_type, await self._store.media(item), item.filename) for item in message.media]

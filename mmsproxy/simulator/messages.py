@@ -64,12 +64,16 @@ class Storage:
 
 
 class Messages:
-    """What outlives a restart. `waiting` are messages that the network could not deliver yet, `sent` all that it took."""
+    """What outlives a restart. `waiting` are messages that the network could not deliver yet, `sent` all that it took.
+
+    report_status is the TP-ST of the report for a SUBMIT that asks for one (0: received by the recipient); None: none ever comes.
+    """
 
     def __init__(self) -> None:
         self.storages = {SM: Storage(CAPACITY[SM]), ME: Storage(CAPACITY[ME], first=0), SR: Storage(CAPACITY[SR])}
         self.waiting: list[tuple[str, Arrival]] = []
         self.sent: list[SentSms] = []
+        self.report_status: int | None = 0x00
         self._reference = 0
 
     def next_reference(self) -> int:

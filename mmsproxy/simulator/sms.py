@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from mmsproxy.errors import PduError
 from mmsproxy.simulator.command import Call, Refused, at
 from mmsproxy.simulator.dialect import Board, Dialect
 from mmsproxy.simulator.messages import ME, READ, SENT, SM, SR, UNREAD, UNSENT, Arrival, Message, SentSms, Storage
-from mmsproxy.wire.sms_pdu import Deliver, StatusReport, decode_hex
+from mmsproxy.wire.sms_pdu import (
+    Address,
+    Deliver,
+    Direction,
+    ServiceCentre,
+    Status,
+    StatusReport,
+    Submit,
+    Timestamp,
+    decode_hex,
+    encode,
+)
+from mmsproxy.wire.sms_schema import STATUS_REPORT_REQUEST
 
 MAX_TPDU = 164  # octets of a SUBMIT or DELIVER (23.040 9.2)
 ALL = 4
@@ -186,6 +199,19 @@ class SmsCommands(Dialect):
         reference = self.board.messages.next_reference()
         self.board.messages.sent.append(SentSms(reference, pdu))
         self.info("+CMGS", reference)
+        self.board.spawn(self._report(reference, pdu))
+
+    async def _report(self, reference: int, pdu: str) -> None:
+        """What the service centre says of a SUBMIT that asks for it, one way through the network later."""
+        status, recipient = self.board.messages.report_status, _wants_report(pdu)
+        if status is None or recipient is None:
+            return
+        await self.board.clock.sleep(self.settings.rtt)
+        now = Timestamp.of(datetime.now(UTC))
+        report = StatusReport(
+            reference=reference, recipient=recipient, timestamp=now, discharge=now, status=Status(status), smsc=ServiceCentre()
+        )
+        self.receive_sms(encode(report).hex().upper())
 
     @at("+CMGW=")
     async def _write_message(self, call: Call) -> None:
@@ -253,3 +279,14 @@ def _is_submit(pdu: str, length: int) -> bool:
         return False
     first = int(pdu[2 + 2 * int(pdu[:2], 16) :][:2], 16)
     return first & 0b11 == 0b01
+
+
+def _wants_report(pdu: str) -> Address | None:
+    """The recipient, when the SUBMIT asks for a report and its address can be read."""
+    try:
+        submit = decode_hex(pdu, direction=Direction.MO)
+    except PduError:
+        return None
+    if not isinstance(submit, Submit) or not submit.first_octet & STATUS_REPORT_REQUEST:
+        return None
+    return submit.destination

@@ -111,6 +111,28 @@ async def test_sending(bench: BenchRun, dialect: str) -> None:
     assert [(sms.reference, sms.pdu) for sms in modem.sms_sent] == [(1, SUBMIT), (2, SUBMIT)]
 
 
+@pytest.mark.parametrize(("status", "last"), [(0x00, "00"), (0x46, "46"), (None, None)])
+async def test_a_report_for_who_asks(bench: BenchRun, status: int | None, last: str | None) -> None:
+    asking = SUBMIT[:2] + "21" + SUBMIT[4:]
+
+    def script(b: Any) -> None:
+        b.modem.messages.report_status = status
+        b.dte.send("ATE0\r")
+        b.dte.expect("ATE0\r\r\nOK\r\n")
+        b.dte.ok("AT+CMGF=0", "AT+CNMI=2,1,0,1,0")
+        for pdu in (SUBMIT, asking, asking[:6] + "FF" + asking[8:]):  # the last one's address cannot be read
+            b.dte.ask(f"AT+CMGS={SUBMIT_LENGTH}", "|> ")
+            b.dte.send(pdu + "\x1a")
+            b.dte.expect("\r\n+CMGS: ")
+            b.dte.until("OK\r\n")
+            if pdu == asking and last is not None:
+                b.dte.expect("\r\n+CDS: 25\r\n0006020B912120550521F3")
+                assert b.dte.until("\r\n").strip().endswith(last)
+        b.dte.silent()
+
+    await bench(script, dialect="sim800")
+
+
 async def test_the_conditions_of_sending(bench: BenchRun) -> None:
     def script(b: Any) -> None:
         b.dte.send("ATE0\r")
