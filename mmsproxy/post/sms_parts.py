@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mmsproxy.post import desk
@@ -23,11 +23,13 @@ from mmsproxy.post.job import FINAL, Cause, Job, Kind, LeaseLost, RecipientState
 from mmsproxy.post.moves import job_by_seq, move
 from mmsproxy.post.policy import REPORT_WINDOW
 from mmsproxy.post.reading import Run
-from mmsproxy.post.schema import UNCOUNTED, UNKNOWN, messages, recipients, sms_parts
+from mmsproxy.post.schema import UNCOUNTED, messages, recipients, sms_parts
 from mmsproxy.post.work import mark_recipients
 from mmsproxy.wire.sms_pdu import Delivery, Status
 
 PORTION = 50  # messages
+# As schema.UNKNOWN, whose index it shall use, but told from the state of a part.
+UNKNOWN_SMS = and_(messages.c.state == literal_column("'unknown'"), messages.c.kind == Kind.SMS.value)
 UNDER_WAY = (State.QUEUED, State.SENDING, State.RETRYING)
 
 
@@ -112,13 +114,12 @@ async def end(tx: Tx, job: Job, n: int, state: PartState, *, reference: int | No
 
 async def settle_complete(tx: Tx) -> int:
     """Messages that became unknown by a crash behind their last part's result: all parts are sent, so they are. Returns how many."""
-    sent = func.sum((sms_parts.c.state == PartState.SENT.value).cast(sms_parts.c.total.type))
     statement = (
         select(sms_parts.c.message_seq)
         .join(messages, messages.c.seq == sms_parts.c.message_seq)
-        .where(UNKNOWN_SMS)
+        .where(UNKNOWN_SMS, sms_parts.c.state == PartState.SENT.value)
         .group_by(sms_parts.c.message_seq)
-        .having(sent == func.max(sms_parts.c.total))
+        .having(func.count() == func.max(sms_parts.c.total))
         .limit(PORTION)
     )
     found = (await tx.run(statement)).scalars().all()
@@ -155,9 +156,6 @@ async def catch_up(tx: Tx) -> int:
         await _count(tx, await job_by_seq(tx, seq))
     still = early.where(messages.c.state.in_([state.value for state in UNDER_WAY])).limit(PORTION)
     return len((await tx.run(still)).scalars().all())
-
-
-UNKNOWN_SMS = and_(UNKNOWN, messages.c.kind == Kind.SMS.value)
 
 
 async def _sent_part(tx: Tx, heard: SmsReport) -> tuple[int, int] | None:
