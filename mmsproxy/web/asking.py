@@ -67,13 +67,20 @@ async def asked(request: web.Request, limits: Limits, model: type[M]) -> M:
     """The JSON body as `model`; no body at all is an empty object. Raises Refusal with every mistake."""
     body = await octets(request, limits)
     try:
-        return model.model_validate(from_json(body or b"{}", allow_inf_nan=False))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise problems.refusal_of(tuple(_mistake(item) for item in found[:MAX_MISTAKES])) from None
+        document = from_json(body or b"{}", allow_inf_nan=False)
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise Refusal("invalid_request", f"not JSON: {reason}", (Mistake("", "bad_json", f"not JSON: {reason}"),)) from None
+    return checked(model, document)
+
+
+def checked(model: type[M], document: Any) -> M:
+    """Raises Refusal with every mistake."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise problems.refusal_of(tuple(_mistake(item) for item in found[:MAX_MISTAKES])) from None
 
 
 def _mistake(found: ErrorDetails) -> Mistake:

@@ -13,11 +13,11 @@ from typing import Protocol
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.config import Settings
 from mmsproxy.message.model import SendRequest
+from mmsproxy.post.ids import RANDOM_BYTES, ulid
 from mmsproxy.post.job import Kind
 from mmsproxy.post.records import Accepted, IdempotencyKey
 from mmsproxy.post.store import Store
 from mmsproxy.web.guard import Limits
-from mmsproxy.post.ids import RANDOM_BYTES, ulid
 
 WEB_LIMITS = Limits(max_body=16 * 1024 * 1024)  # room for pictures that are shrunk after intake (delivery.md 8)
 
@@ -25,6 +25,7 @@ WEB_LIMITS = Limits(max_body=16 * 1024 * 1024)  # room for pictures that are shr
 class Preview(Protocol):
     """What would be sent.
 
+    why         what decided between SMS and MMS
     line        "" for any line
     messages    how many messages it becomes; `units` what they cost of the caps
     pdu         of the first MMS, as it would leave; None for SMS
@@ -33,6 +34,9 @@ class Preview(Protocol):
 
     @property
     def kind(self) -> Kind: ...
+
+    @property
+    def why(self) -> str: ...
 
     @property
     def line(self) -> str: ...

@@ -34,6 +34,11 @@ class Upload:
     content_type: str | None
     filename: str | None
 
+    @property
+    def claims(self) -> dict[str, bytes | str | None]:
+        """As a media item of the request."""
+        return {"data": self.data, "content_type": self.content_type, "filename": self.filename}
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
