@@ -1,98 +1,90 @@
-"""The JSON door: POST /v1/messages makes one MMS of a text, sends it and tells what became of it (docs/api.md).
+"""The web door: one application of all routes, what stands before each of them, and the form of every refusal.
 
-Rule 1: every refusal is a problem (problems.py); a message that was tried is a message with a status, whatever became of it
-(api_message.py). Rule 2: nothing is looked at before the Host, and nothing of /v1 before the token. Rule 3: handlers are thin: the
-model checks, `compose` builds, the line sends. This module knows the clock and the random source, so that those need not.
+Rule 1: every refusal is a problem (problems.py), or what a route of another shape makes of it. Rule 2: nothing is looked at before the
+Host, and nothing behind a scope before the token. Rule 3: handlers live in the modules of ROUTES; this one knows none of their matters.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import secrets
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from mmsproxy.carrier.attempt import Attempt
-from mmsproxy.carrier.fleet import Fleet
-from mmsproxy.carrier.line import Line
 from mmsproxy.errors import MmsproxyError
-from mmsproxy.message.compose import compose
-from mmsproxy.message.model import InvalidRequest, Mistake, SendRequest, parse_send_request
-from mmsproxy.web import problems
-from mmsproxy.web.api_message import RETRY_AFTER, Composed, http_status, resource
-from mmsproxy.web.auth import TokenHash
-from mmsproxy.web.guard import BodyFault, Door, Limits, open_door, quiet, read_body
-from mmsproxy.web.ids import RANDOM_BYTES, ulid
+from mmsproxy.web import (
+    api_common,
+    api_events,
+    api_lines,
+    api_optouts,
+    api_tokens,
+    api_webhooks,
+    asking,
+    message_rows,
+    openapi,
+    problems,
+)
+from mmsproxy.web.asking import CALLER, CLOSING, REQUEST_ID
+from mmsproxy.web.auth import Caller, Keyring
+from mmsproxy.web.desk import Desk
+from mmsproxy.web.guard import Door, open_door, quiet
 from mmsproxy.web.mm1_gate import canonical_host, plain_address, split_authority
-from mmsproxy.web.problems import Refusal
-from mmsproxy.wire import mms_pdu
-from mmsproxy.wire.sms_split import count_parts
+from mmsproxy.web.problems import PROBLEMS, Refusal
+from mmsproxy.web.routes import JSON, Handler, Need, Route
 
-LIMITS = Limits(max_body=16 * 1024 * 1024)  # room for pictures that are shrunk after intake (delivery.md 8)
-LARGEST_PDU = 2 * 1024 * 1024  # octets; what the codec and the MM1 door take, for a line whose carrier's limit is not known
+# Every module of routes of the web door stands here, and nowhere else.
+ROUTES: tuple[Callable[[Desk], Iterable[Route]], ...] = (
+    message_rows.routes,
+    api_lines.routes,
+    api_events.routes,
+    api_optouts.routes,
+    api_webhooks.routes,
+    api_tokens.routes,
+    api_common.routes,
+)
+
 SHUTDOWN_SECONDS = 30.0  # longer than a line's grace for an attempt whose last byte is out
-THREAD_FROM = 16_384  # characters; a longer text is composed and counted beside the event loop
+SAFE = frozenset({"GET", "HEAD"})
 
 _log = logging.getLogger(__name__)
-_REQUEST_ID = web.RequestKey("request_id", str)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_api_app(
-    fleet: Fleet,
-    *,
-    token: str,
-    hosts: Iterable[str] = (),
-    limits: Limits = LIMITS,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    random: Callable[[int], bytes] = secrets.token_bytes,
-) -> web.Application:
-    """The application, without its door. `hosts` are names beside IP addresses and localhost that a Host header may have."""
-    return _Api(fleet, TokenHash.of(token), frozenset(map(canonical_host, hosts)), limits, now, random).app()
+def gathered(desk: Desk) -> tuple[Route, ...]:
+    """All routes of the door."""
+    rows = tuple(row for module in ROUTES for row in module(desk))
+    return (*rows, *openapi.routes(rows))
 
 
-async def start_api(
-    fleet: Fleet, host: str, port: int, *, token: str, hosts: Iterable[str] = (), limits: Limits = LIMITS, key: str = "web.listen"
-) -> Door:
+def make_api_app(desk: Desk, *, token: str) -> web.Application:
+    """The application, without its door. `token` is the first one, with all scopes."""
+    return _Api(desk, Keyring(token, desk.store, lambda: desk.now().timestamp())).app(gathered(desk))
+
+
+async def start_api(desk: Desk, host: str, port: int, *, token: str, key: str = "web.listen") -> Door:
     """Opens the door. Raises ListenError with the cure."""
-    app = make_api_app(fleet, token=token, hosts=hosts, limits=limits)
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    return await open_door(runner, host, port, key=key, limits=limits)
+    runner = web.AppRunner(make_api_app(desk, token=token), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    return await open_door(runner, host, port, key=key, limits=desk.limits)
 
 
 class _Api:
-    """The handlers and what they share."""
+    """What stands before the handlers."""
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        token: TokenHash,
-        hosts: frozenset[str],
-        limits: Limits,
-        now: Callable[[], datetime],
-        random: Callable[[int], bytes],
-    ) -> None:
-        self._fleet = fleet
-        self._token = token
-        self._hosts = hosts
-        self._limits = limits
-        self._now = now
-        self._random = random
+    def __init__(self, desk: Desk, keyring: Keyring) -> None:
+        self._desk = desk
+        self._keyring = keyring
+        self._hosts = frozenset(map(canonical_host, desk.settings.web.hosts))
+        self._rows: dict[web.AbstractRoute, Route] = {}
 
-    def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._answered, self._gated], client_max_size=self._limits.max_body)
-        add = app.router.add_route
-        add("POST", "/v1/messages", self._post_message, expect_handler=self._expect)
-        add("GET", "/v1/lines", self._get_lines)
-        add("GET", "/livez", self._livez)
-        add("GET", "/problems/{slug}", self._problem)
-        app.on_response_prepare.append(_prepare)
+    def app(self, rows: Sequence[Route]) -> web.Application:
+        app = web.Application(middlewares=[self._answered, self._gated], client_max_size=self._desk.limits.max_body)
+        for row in rows:
+            route = app.router.add_route(row.method, row.path, row.handler, expect_handler=self._expect)
+            self._rows[route] = row
+        app[CLOSING] = asyncio.Event()
+        app.on_shutdown.append(_close)
+        app.on_response_prepare.append(self._prepare)
         return app
 
     # Around every request.
@@ -102,50 +94,67 @@ class _Api:
         """Gives the request its id, and every refusal its form."""
         request_id = self._request_id(request)
         try:
-            response = await handler(request)
+            return await handler(request)
         except Refusal as refusal:
-            response = problems.response(refusal, request_id)
+            return self._refused(request, refusal)
         except MmsproxyError as error:
-            _log.error("a request could not be worked on: %s", error, extra={"request_id": request_id})
-            response = problems.response(Refusal("internal", str(error)), request_id)
+            return self._refused(request, problems.refusal_of_error(error) or _internal(error, request_id))
         except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer and the log the traceback
             _log.exception("a request ended by a fault of ours", extra={"request_id": request_id})
-            response = problems.response(Refusal("internal", "the gateway failed while it worked on this request"), request_id)
-        response.headers["X-Request-Id"] = request_id
-        return response
+            return self._refused(request, Refusal("internal", "the gateway failed while it worked on this request"))
 
     @web.middleware
     async def _gated(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self._check(request)
+        await self._check(request)
         return await handler(request)
 
-    def _request_id(self, request: web.Request) -> str:
-        if _REQUEST_ID not in request:
-            request[_REQUEST_ID] = f"req_{self._ulid(self._now())}"
-        return request[_REQUEST_ID]
+    def _refused(self, request: web.Request, refusal: Refusal) -> web.Response:
+        row = self._row(request)
+        if row is None or row.refused is None:
+            return problems.response(refusal, self._request_id(request))
+        return row.refused(refusal.code, PROBLEMS[refusal.code].status, refusal.detail, refusal.headers)
 
-    def _ulid(self, moment: datetime) -> str:
-        return ulid(int(moment.timestamp() * 1000), self._random(RANDOM_BYTES))
+    def _row(self, request: web.Request) -> Route | None:
+        return self._rows.get(request.match_info.route)
+
+    def _request_id(self, request: web.Request) -> str:
+        if REQUEST_ID not in request:
+            request[REQUEST_ID] = self._desk.new_id("req")
+        return request[REQUEST_ID]
+
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        quiet(response)
+        response.headers["X-Request-Id"] = self._request_id(request)
+        response.headers["Cache-Control"] = "no-store"  # answers carry numbers and texts of the carrier
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
 
     async def _expect(self, request: web.Request) -> web.StreamResponse | None:
         """Refuses before the body is asked for, so that a client with a large one need not send it."""
         try:
-            self._check(request)
+            await self._check(request)
         except Refusal as refusal:
-            return problems.response(refusal, self._request_id(request))
+            return self._refused(request, refusal)
+        except MmsproxyError as error:
+            return self._refused(request, problems.refusal_of_error(error) or _internal(error, self._request_id(request)))
         if request.headers["Expect"].strip().lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return None
 
     # May it come in? Each check raises Refusal.
 
-    def _check(self, request: web.Request) -> None:
+    async def _check(self, request: web.Request) -> None:
         self._check_host(request)
         _check_route(request)
-        if request.path.startswith("/v1/"):
-            self._check_token(request)
-        if request.method == "POST":
-            self._check_body_head(request)
+        row = self._row(request)
+        if row is None:
+            return
+        self._check_browser(request)
+        if row.scope is not None and CALLER not in request:
+            request[CALLER] = await self._caller(request, row, row.scope)
+        _check_parameters(request, row)
+        if row.takes and not (row.optional and not request.body_exists):
+            self._check_body_head(request, row)
 
     def _check_host(self, request: web.Request) -> None:
         """A name that is not ours is a web page that rebinds its own name to this address. An absolute-form target counts as well."""
@@ -159,80 +168,36 @@ class _Api:
         name = authority[0] if authority is not None else host  # an absolute-form IPv6 host comes without its brackets
         return plain_address(name) is not None or name == "localhost" or name in self._hosts
 
-    def _check_token(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization")
-        if self._token.admits(given):
+    def _check_browser(self, request: web.Request) -> None:
+        """A page of another site that writes: a browser may have remembered Basic credentials for us and would add them."""
+        if request.method in SAFE:
             return
-        challenge = 'Bearer realm="mmsproxy"' + (', error="invalid_token"' if given is not None else "")
-        detail = "the token is wrong" if given is not None else "there is no Authorization header"
-        raise Refusal("unauthorized", f"{detail}; send Authorization: Bearer TOKEN", headers={"WWW-Authenticate": challenge})
+        site, origin = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Origin")
+        if site in ("none", "same-origin") and (origin is None or urlsplit(origin).netloc.lower() == request.host.lower()):
+            return
+        raise Refusal("forbidden", "a web page of another site may not use this gateway")
 
-    def _check_body_head(self, request: web.Request) -> None:
+    async def _caller(self, request: web.Request, row: Route, need: Need) -> Caller:
+        given = request.headers.get("Authorization")
+        caller = await self._keyring.caller(given)
+        if caller is None:
+            raise _unauthorized(given, row)
+        if not caller.may(need):
+            raise Refusal("forbidden", f"the token {caller.name[:60]!a} lacks the scope {need}", extra={"scope": need})
+        return caller
+
+    def _check_body_head(self, request: web.Request, row: Route) -> None:
         charset = (request.charset or "utf-8").lower()
-        if request.content_type != "application/json" or charset not in ("utf-8", "utf8", "us-ascii"):
+        if request.content_type not in row.takes or charset not in ("utf-8", "utf8", "us-ascii"):
             given = request.headers.get("Content-Type", "no Content-Type")
-            raise Refusal("unsupported_content_type", f"{given[:100]!a} is not taken; send application/json in UTF-8")
+            wanted = " or ".join(f"{media} in UTF-8" if media == JSON else media for media in row.takes)
+            raise Refusal("unsupported_content_type", f"{given[:100]!a} is not taken; send {wanted}")
         coding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("identity", ""):
-            headers = {"Accept-Encoding": "identity"}
-            raise Refusal(
-                "unsupported_content_type", f"Content-Encoding {coding[:40]!a} is not taken; send the body plain", headers=headers
-            )
-        if request.content_length is not None and request.content_length > self._limits.max_body:
-            raise self._too_large_body()
-
-    def _too_large_body(self) -> Refusal:
-        limit = self._limits.max_body
-        return Refusal("body_too_large", f"at most {limit:,} octets are taken", extra={"limit": limit})
-
-    # What it does.
-
-    async def _post_message(self, request: web.Request) -> web.Response:
-        wanted = _parsed(await self._body(request))
-        line = self._line(wanted.line)
-        message = await self._composed(wanted, line)
-        attempt = await line.post(message.pdu, transaction_id=message.send_req.transaction_id)
-        document = resource(message, attempt)
-        _log.info("message %s is %s", message.id, document["status"], extra=_logged(message, attempt, request[_REQUEST_ID]))
-        status = http_status(attempt)
-        return _json(document, status, {"Retry-After": str(RETRY_AFTER)} if status == 503 and attempt.retryable else {})
-
-    async def _body(self, request: web.Request) -> bytes:
-        body = await read_body(request, self._limits)
-        if isinstance(body, bytes):
-            return body
-        if body is BodyFault.TOO_LARGE:
-            raise self._too_large_body()
-        if body is BodyFault.TOO_SLOW:
-            raise Refusal("timeout", f"the body was not whole within {self._limits.body:g} s")
-        raise Refusal("invalid_request", f"the body is {body.value}", (Mistake("", "bad_body", f"the body is {body.value}"),))
-
-    def _line(self, wanted: str | None) -> Line:
-        if wanted is None:
-            return self._fleet.default
-        for line in self._fleet:
-            if wanted in (line.name, line.settings.number):
-                return line
-        names = ", ".join(line.name for line in self._fleet)
-        raise Refusal("no_line", f"there is no line {wanted}; there are: {names}", (Mistake("/line", "no_line", f"one of: {names}"),))
-
-    async def _composed(self, wanted: SendRequest, line: Line) -> Composed:
-        moment = self._now()
-        if len(wanted.text) < THREAD_FROM:
-            return _compose(wanted, line, moment, self._ulid(moment))
-        return await asyncio.to_thread(_compose, wanted, line, moment, self._ulid(moment))
-
-    async def _get_lines(self, request: web.Request) -> web.Response:
-        return _json({"data": [_line_resource(line) for line in self._fleet], "next_cursor": None})
-
-    async def _livez(self, request: web.Request) -> web.Response:
-        return _json({"status": "ok"})
-
-    async def _problem(self, request: web.Request) -> web.Response:
-        text = problems.explanation(request.match_info["slug"])
-        if text is None:
-            raise Refusal("not_found", "there is no such problem")
-        return web.Response(text=text)
+            detail = f"Content-Encoding {coding[:40]!a} is not taken; send the body plain"
+            raise Refusal("unsupported_content_type", detail, headers={"Accept-Encoding": "identity"})
+        if request.content_length is not None and request.content_length > self._desk.limits.max_body:
+            raise asking.too_large(self._desk.limits)
 
 
 def _check_route(request: web.Request) -> None:
@@ -244,80 +209,33 @@ def _check_route(request: web.Request) -> None:
         raise Refusal("not_found", f"there is nothing at {request.path[:100]!a}")
 
 
-def _parsed(body: bytes) -> SendRequest:
-    try:
-        return parse_send_request(body)
-    except InvalidRequest as error:
-        raise problems.refusal_of(error.mistakes) from None
+def _check_parameters(request: web.Request, row: Route) -> None:
+    """A misspelt filter must not go unnoticed. Routes of another shape have their clients' habits to bear with."""
+    if row.refused is not None:
+        return
+    known = {param.name for param in row.params if param.where == "query"}
+    for name in request.query:
+        if name not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise asking.wrong_parameter(ascii(name[:40])[1:-1], f"there is no such parameter; there are: {names}")
+        if len(request.query.getall(name)) > 1:
+            raise asking.wrong_parameter(name, "it may be given once")
 
 
-def _compose(wanted: SendRequest, line: Line, moment: datetime, number: str) -> Composed:
-    """The message as it will leave. Raises Refusal when the carrier would not take it. May run in another thread."""
-    limit = min(line.max_size or LARGEST_PDU, LARGEST_PDU)
-    text_size = len(wanted.text.encode())
-    if text_size > limit:
-        raise _too_large(line, text_size, limit)
-    send_req = compose(wanted, transaction_id=number, date=int(moment.timestamp()))
-    pdu = mms_pdu.encode(send_req)
-    if len(pdu) > limit:
-        raise _too_large(line, len(pdu), limit)
-    return Composed(
-        id=f"msg_{number}",
-        created_at=moment,
-        line=line.name,
-        simulated=line.settings.is_simulated,
-        recipients=wanted.recipients,
-        text=wanted.text,
-        subject=wanted.subject,
-        send_req=send_req,
-        pdu=pdu,
-        sms=count_parts(wanted.text),
-        size_limit=line.max_size,
-        repeated=tuple(number for number in wanted.recipients if wanted.to.count(number) > 1),
+def _unauthorized(given: str | None, row: Route) -> Refusal:
+    error = ', error="invalid_token"' if given is not None and row.challenge == "Bearer" else ""
+    detail = "the token is wrong" if given is not None else "there is no Authorization header"
+    return Refusal(
+        "unauthorized",
+        f"{detail}; send Authorization: Bearer TOKEN",
+        headers={"WWW-Authenticate": f'{row.challenge} realm="mmsproxy"{error}'},
     )
 
 
-def _too_large(line: Line, size: int, limit: int) -> Refusal:
-    detail = f"{size:,} octets; line {line.name} takes {limit:,}"
-    return Refusal("too_large", detail, (Mistake("/text", "too_large", detail),), extra={"size": size, "limit": limit})
+def _internal(error: MmsproxyError, request_id: str) -> Refusal:
+    _log.error("a request could not be worked on: %s", error, extra={"request_id": request_id})
+    return Refusal("internal", "the gateway failed while it worked on this request")
 
 
-def _line_resource(line: Line) -> dict[str, Any]:
-    state = line.state
-    return {
-        "name": line.name,
-        "number": line.settings.number,
-        "state": state.status.name.lower(),
-        "reason": state.reason or None,
-        "modem": state.modem or None,
-        "dialect": state.dialect or None,
-        "operator": state.operator or None,
-        "signal_dbm": state.signal_dbm,
-        "simulated": line.settings.is_simulated,
-        "size_limit": line.max_size,
-        "queue_length": line.queue_length,
-        "estimated_wait": round(line.estimate_wait(), 1),
-    }
-
-
-def _logged(message: Composed, attempt: Attempt, request_id: str) -> dict[str, Any]:
-    return {
-        "line": message.line,
-        "size": len(message.pdu),
-        "recipients": len(message.recipients),
-        "code": attempt.code or None,
-        "phase": attempt.phase.name.lower(),
-        "seconds": round(attempt.timings.total, 3),
-        "request_id": request_id,
-    }
-
-
-def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
-
-
-async def _prepare(_request: web.Request, response: web.StreamResponse) -> None:
-    quiet(response)
-    response.headers["Cache-Control"] = "no-store"  # answers carry numbers and texts of the carrier
-    response.headers["X-Content-Type-Options"] = "nosniff"
+async def _close(app: web.Application) -> None:
+    app[CLOSING].set()

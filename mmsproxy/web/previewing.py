@@ -42,11 +42,11 @@ async def decoded(pdu: bytes) -> dict[str, Any]:
     return await asyncio.to_thread(_decoded, pdu)
 
 
-def _decoded(pdu: bytes) -> dict[str, Any]:
+def _decoded(pdu: bytes) -> Json:
     try:
         return mms_json(mms_pdu.decode(pdu))
     except PduError as error:
-        return error_json(error)
+        return {"error": error_json(error)}
 
 
 def _smil(pdu: bytes) -> str | None:
