@@ -1,15 +1,19 @@
 """The gateway: the rooms wired together, started from the bottom up and stopped from the top down.
 
 Rule 1: this is the only place that knows all the rooms; it decides nothing about messages. Rule 2: what cannot be opened (an address, the
-token file) stops the start with one error; a modem that is not there does not: its line says so and is tried again.
+token file, the store) stops the start with one error; a modem that is not there does not: its line says so and is tried again. Rule 3: the
+doors open once the store has settled what an earlier run left, and close after the lines have stopped: whoever waits at a door is answered.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.carrier.line import Line
@@ -20,9 +24,17 @@ from mmsproxy.host.interface import HostSettings
 from mmsproxy.host_link import HostLink
 from mmsproxy.link import Tap
 from mmsproxy.modem_link import ModemLink, ModemSettings
+from mmsproxy.post.office import Office, open_office
+from mmsproxy.post.records import Event
+from mmsproxy.web import metrics, readiness
 from mmsproxy.web.api import start_api
 from mmsproxy.web.auth import token_from_file
+from mmsproxy.web.desk import Desk
 from mmsproxy.web.mm1 import start_mm1
+from mmsproxy.web.outside import MediaSource, Outside
+from mmsproxy.web.routes import Route
+from mmsproxy.web.showing import shown
+from mmsproxy.web.webhooks import Describe, Webhooks
 
 PTY_FOLDER = "/dev/pts/"  # a line whose port is a pty has a simulator behind it, not a SIM that a carrier could block
 
@@ -57,19 +69,44 @@ class Gateway:
         self.web = settings.web.listen
 
     async def start(self) -> None:
-        """Both doors are open and the lines are starting when it returns. Raises ConfigError or ListenError, with nothing left open."""
+        """Both doors are open and the lines are starting when it returns. Raises ConfigError, ListenError or StoreError, with nothing left
+        open."""
         token = token_from_file(self.token_file)
         async with AsyncExitStack() as stack:
-            # The doors close only after the lines have stopped: whoever waits at a door is still answered.
-            mm1 = await start_mm1(self.fleet, self._settings.mm1)
-            stack.push_async_callback(mm1.stop)
-            web = await start_api(self.fleet, *self._settings.web.listen, token=token, hosts=self._settings.web.hosts)
-            stack.push_async_callback(web.stop)
+            fetch = MediaSource(self._settings.media.fetch)
+            office = await open_office(self._settings, list(self.fleet), base=self._base, fetch=fetch.file)
+            stack.push_async_callback(office.store.close)
+            desk = self._desk(office)
+            more = await self._start_watching(stack, office, desk)
+            await self._open_doors(stack, office, desk, token, more)
             await self.fleet.start()
             stack.push_async_callback(self.fleet.stop)
-            self.mm1 = Address(self.mm1.host, mm1.port)
-            self.web = Address(self.web.host, web.port)
+            await office.start(self.fleet.stop)
+            stack.push_async_callback(office.stop)
             self._stack = stack.pop_all()
+
+    async def _start_watching(self, stack: AsyncExitStack, office: Office, desk: Desk) -> list[Route]:
+        """Webhooks and meters; returns the routes of what is watched."""
+        hooks = Webhooks(office.store, Outside(self._settings.webhooks.private), describe=_describer(desk), bus=self.bus)
+        await hooks.start()
+        stack.push_async_callback(hooks.stop)
+        meters = metrics.Metrics(office.store, self.fleet, bus=self.bus)
+        await meters.start()
+        stack.push_async_callback(meters.stop)
+        ready = readiness.Readiness(office.store, self.fleet, lambda: office.outbox.is_working)
+        is_open = self._settings.web.open_metrics
+        return [*metrics.routes(meters, is_open=is_open), *readiness.routes(ready, is_open=is_open)]
+
+    async def _open_doors(self, stack: AsyncExitStack, office: Office, desk: Desk, token: str, more: list[Route]) -> None:
+        mm1 = await start_mm1(self.fleet, self._settings.mm1)
+        stack.push_async_callback(mm1.stop)
+        web = await start_api(desk, *self._settings.web.listen, token=token, more=more)
+        stack.push_async_callback(web.stop)
+        self.mm1 = Address(self.mm1.host, mm1.port)
+        self.web = Address(self.web.host, web.port)
+
+    def _desk(self, office: Office) -> Desk:
+        return Desk(office.store, office.clerk, self.fleet, self._settings, lambda: datetime.now(UTC), secrets.token_bytes)
 
     async def stop(self) -> None:
         """Gives attempts under way their grace, answers who waits, closes doors and ports. May be called twice."""
@@ -104,3 +141,14 @@ def modem_settings(line: LineConfig, port: str) -> ModemSettings:
         transparent=modem.transparent,
         reset_command=modem.reset_command,
     )
+
+
+def _describer(desk: Desk) -> Describe:
+    """What a webhook is told of an event: the message as the API shows it, where it is about one."""
+
+    async def describe(event: Event) -> Mapping[str, Any]:
+        if event.message_id is None:
+            return event.data
+        return await shown(desk, await desk.store.message(event.message_id), whole=False)
+
+    return describe

@@ -51,6 +51,9 @@ class SendingLine(Protocol):
     def min_interval(self) -> float: ...
 
     @property
+    def max_size(self) -> int | None: ...
+
+    @property
     def state(self) -> LinkState: ...
 
     async def post(
@@ -130,6 +133,11 @@ class Outbox:
     def under_way(self) -> Mapping[str, Lease]:
         """What each line is sending, by the line's name."""
         return self._under_way
+
+    @property
+    def is_working(self) -> bool:
+        """Every line has its worker, and none of them has ended."""
+        return bool(self._tasks) and not self._stopping.is_set() and not any(task.done() for task in self._tasks)
 
     async def start(self) -> None:
         """Begins to work. Earlier owners' messages must have been recovered before (`store.recover`)."""

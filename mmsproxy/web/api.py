@@ -51,20 +51,22 @@ SAFE = frozenset({"GET", "HEAD"})
 _log = logging.getLogger(__name__)
 
 
-def gathered(desk: Desk) -> tuple[Route, ...]:
-    """All routes of the door."""
-    rows = tuple(row for module in ROUTES for row in module(desk))
+def gathered(desk: Desk, more: Iterable[Route] = ()) -> tuple[Route, ...]:
+    """All routes of the door. `more` are those that need other things than the desk has (metrics, readiness)."""
+    rows = (*(row for module in ROUTES for row in module(desk)), *more)
     return (*rows, *openapi.routes(rows))
 
 
-def make_api_app(desk: Desk, *, token: str) -> web.Application:
+def make_api_app(desk: Desk, *, token: str, more: Iterable[Route] = ()) -> web.Application:
     """The application, without its door. `token` is the first one, with all scopes."""
-    return _Api(desk, Keyring(token, desk.store, lambda: desk.now().timestamp())).app(gathered(desk))
+    return _Api(desk, Keyring(token, desk.store, lambda: desk.now().timestamp())).app(gathered(desk, more))
 
 
-async def start_api(desk: Desk, host: str, port: int, *, token: str, key: str = "web.listen") -> Door:
+async def start_api(desk: Desk, host: str, port: int, *, token: str, more: Iterable[Route] = (), key: str = "web.listen") -> Door:
     """Opens the door. Raises ListenError with the cure."""
-    runner = web.AppRunner(make_api_app(desk, token=token), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        make_api_app(desk, token=token, more=more), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
+    )
     return await open_door(runner, host, port, key=key, limits=desk.limits)
 
 
