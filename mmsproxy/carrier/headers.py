@@ -76,13 +76,22 @@ def outgoing_headers(client: Sequence[Header], template: Template) -> Headers:
     """The fields of a POST to the MMSC, without Host and Content-Length. Raises HeaderError."""
     own = tuple(_expanded(template))
     taken = {name.lower() for name, _ in own}
-    kept = tuple(item for item in _end_to_end(client) if item[0].lower() not in taken)
+    kept = tuple(item for item in end_to_end(client) if item[0].lower() not in taken)
     present = taken | {name.lower() for name, _ in kept}
     content_type = () if "content-type" in taken else (("Content-Type", MMS_MESSAGE),)
     headers = (*kept, *content_type, *own, *_filled_in(template, present), ("Connection", "close"))
     for name, value in headers:
         check(name, value)
     return headers
+
+
+def end_to_end(client: Sequence[Header]) -> Iterator[Header]:
+    """The client's fields that may go on to the carrier. Raises HeaderError."""
+    stopped = HOP_BY_HOP | MADE_ANEW | DROPPED_TOWARDS_CARRIER | named_by_connection(client)
+    for name, value in client:
+        check(name, value)
+        if name.lower() not in stopped and not name.lower().startswith(DROPPED_PREFIX):
+            yield name, value
 
 
 def answer_headers(carrier: Sequence[Header]) -> Headers:
@@ -117,14 +126,6 @@ def national_number(number: str) -> str:
 
 def _is_sound(name: str, value: str) -> bool:
     return _TOKEN.fullmatch(name) is not None and _FORBIDDEN.search(value) is None
-
-
-def _end_to_end(client: Sequence[Header]) -> Iterator[Header]:
-    stopped = HOP_BY_HOP | MADE_ANEW | DROPPED_TOWARDS_CARRIER | named_by_connection(client)
-    for name, value in client:
-        check(name, value)
-        if name.lower() not in stopped and not name.lower().startswith(DROPPED_PREFIX):
-            yield name, value
 
 
 def _expanded(template: Template) -> Iterator[Header]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from mmsproxy.post.policy import Identical, Limits, identical_post
 from mmsproxy.post.records import Accepted, Draft, IdempotencyKey, Media, Message
 from mmsproxy.post.schema import duplicates, idempotency, media, messages, optouts, pdus, recipients, tokens
 
+MayBegin = Callable[[Tx], Awaitable[None]]  # raises when a door does not want an attempt to begin now
 MayGrow = Callable[[], None]  # raises StoreFull or StoreUnavailable while nothing new is accepted; what is known is still told
 
 
@@ -67,9 +68,11 @@ async def accept(tx: Tx, prepared: Sequence[Prepared], rules: Rules, key: Idempo
     return Accepted(tuple([await _insert(tx, item) for item in prepared]))
 
 
-async def accept_post(tx: Tx, prepared: Prepared, rules: Rules, limits: Limits, may_grow: MayGrow) -> Turn:
-    """A POST at the MM1 door: joins, replays, tries anew or is new (mm1.md 6). Raises Refused, what `may_grow` raises; ValueError
-    without client and PDU."""
+async def accept_post(
+    tx: Tx, prepared: Prepared, rules: Rules, limits: Limits, may_grow: MayGrow, may_begin: MayBegin | None = None
+) -> Turn:
+    """A POST at the MM1 door: joins, replays, tries anew or is new (mm1.md 6). Raises Refused, what `may_grow` and `may_begin` raise;
+    ValueError without client and PDU."""
     client, digest = prepared.draft.client, prepared.pdu_digest
     if client is None or digest is None:
         raise ValueError("a POST at the MM1 door has a client and a PDU")
@@ -78,6 +81,8 @@ async def accept_post(tx: Tx, prepared: Prepared, rules: Rules, limits: Limits, 
     if kind in (Identical.NEW, Identical.ANEW):
         may_grow()
         await _admit(tx, [prepared.draft], rules)
+        if may_begin is not None:
+            await may_begin(tx)
     if known is not None and kind is Identical.ANEW:
         known = await requeue(tx, known, Cause.SENDER, valid_for=prepared.draft.valid_for)
     if known is not None and kind is not Identical.NEW:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, CursorResult, Table, and_, exists, func, l
 
 from mmsproxy.errors import Fault, MmsproxyError
 from mmsproxy.post import rows
-from mmsproxy.post.job import CLAIMABLE, AttemptRecord, Job
+from mmsproxy.post.job import CLAIMABLE, AttemptRecord, Job, Priority
 from mmsproxy.post.moves import NotFound
 from mmsproxy.post.records import Event, Filter, LineRow, Message, Page, Pdu
 from mmsproxy.post.schema import WAITING, attempts, events, lines, media, messages, pdus, recipients
@@ -71,6 +71,17 @@ async def position(run: Run, job: Job, line: str) -> int:
     ahead = select(messages.c.seq).where(WAITING, messages.c.line.in_(("", line)), before).limit(MAX_AHEAD).subquery()
     found: int = (await run(select(func.count()).select_from(ahead))).scalar_one()
     return found
+
+
+async def ahead(run: Run, line: str, now: float) -> tuple[int, int]:
+    """How many messages go before one of normal priority that is accepted now: those bound to the line, and those that any line may
+    take. Each counted up to MAX_AHEAD."""
+    counted = []
+    for name in (line, ""):
+        due = and_(WAITING, messages.c.line == name, messages.c.priority <= int(Priority.NORMAL), messages.c.due_at <= now)
+        waiting = select(messages.c.seq).where(due).limit(MAX_AHEAD).subquery()
+        counted.append((await run(select(func.count()).select_from(waiting))).scalar_one())
+    return counted[0], counted[1]
 
 
 async def attempts_of(run: Run, seq: int) -> tuple[AttemptRecord, ...]:

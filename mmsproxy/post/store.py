@@ -26,7 +26,7 @@ from mmsproxy.post.database import Database, Tx
 from mmsproxy.post.desk import Report
 from mmsproxy.post.engines import Engine, open_engine
 from mmsproxy.post.files import Files
-from mmsproxy.post.intake import Prepared, Turn
+from mmsproxy.post.intake import MayBegin, Prepared, Turn
 from mmsproxy.post.job import AttemptRecord, Job, Lease, Result, State
 from mmsproxy.post.policy import MAX_CLOCK_STEP, Limits, Wait
 from mmsproxy.post.records import Accepted, Draft, Event, Filter, IdempotencyKey, LineRow, Media, Message, Page, Pdu
@@ -93,10 +93,20 @@ class Store:
         step = partial(intake.accept, prepared=prepared, rules=self.rules, key=key, may_grow=self.check_intake)
         return await self.database.write(step)
 
-    async def accept_post(self, draft: Draft) -> Turn:
-        """A POST at the MM1 door: new, or the one that the same client posted before (mm1.md 6). Raises Refused, StoreFull."""
+    async def accept_post(self, draft: Draft, *, may_begin: MayBegin | None = None) -> Turn:
+        """A POST at the MM1 door: new, or the one that the same client posted before (mm1.md 6). Raises Refused, StoreFull.
+
+        may_begin   asked in the same transaction before a new attempt is queued; what it raises keeps that from happening
+        """
         prepared = await self._prepared(draft)
-        step = partial(intake.accept_post, prepared=prepared, rules=self.rules, limits=self.limits, may_grow=self.check_intake)
+        step = partial(
+            intake.accept_post,
+            prepared=prepared,
+            rules=self.rules,
+            limits=self.limits,
+            may_grow=self.check_intake,
+            may_begin=may_begin,
+        )
         return await self.database.write(step)
 
     async def store_answer(self, key: IdempotencyKey, status: int, answer: bytes) -> None:

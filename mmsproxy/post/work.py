@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
-from mmsproxy.post import counting, rows
+from mmsproxy.post import counting, reading, rows
 from mmsproxy.post.caps import Usage
 from mmsproxy.post.database import Tx
 from mmsproxy.post.job import CLAIMABLE, Cause, Job, Lease, LeaseLost, Priority, RecipientState, Result, State
@@ -37,6 +37,26 @@ class Worker:
     line: str
     min_interval: float = 0.0
     lease: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a message that is accepted now would meet.
+
+    wait    why nothing leaves at all: paused, or a cap is reached; None: messages leave
+    bound   messages of this line that go first; free: those that any line may take
+    """
+
+    wait: Wait | None
+    bound: int
+    free: int
+
+
+async def outlook(tx: Tx, line: str, limits: Limits) -> Outlook:
+    """For a door whose sender does not wait for ever. The end of a min_interval is no reason that nothing leaves."""
+    view = replace(await _view(tx, Worker("", line), limits), next_free_at=0.0)
+    free = view_allows(1, tx.now, limits, view)
+    return Outlook(free if isinstance(free, Wait) else None, *await reading.ahead(tx.run, line, tx.now))
 
 
 async def claim(tx: Tx, worker: Worker, limits: Limits) -> Lease | Wait:
