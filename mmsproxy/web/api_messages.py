@@ -139,7 +139,7 @@ class Messages:
         parts = () if kept is None else getattr(_decoded(kept.data), "parts", ())
         if not 0 <= place < len(parts):
             raise Refusal("not_found", f"message {message.job.id} has no file {n[:20]!a}")
-        return attachment(parts[place].data, parts[place].content_type.media, name)
+        return attachment(bytes(parts[place].data), parts[place].content_type.media, name)
 
     async def pdu(self, request: web.Request) -> web.Response:
         form, role = one_of(request, "as", ("raw", "json")), one_of(request, "role", ("request", "answer")) or "request"

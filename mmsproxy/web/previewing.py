@@ -51,4 +51,4 @@ def _decoded(pdu: bytes) -> Json:
 
 def _smil(pdu: bytes) -> str | None:
     parts = getattr(mms_pdu.decode(pdu), "parts", ())
-    return next((part.data.decode("utf-8", "replace") for part in parts if part.content_type.media == SMIL), None)
+    return next((bytes(part.data).decode("utf-8", "replace") for part in parts if part.content_type.media == SMIL), None)

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import json
+import secrets
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from mmsproxy.carrier.attempt import Answer, Attempt, Awaited, Timings, Trial, judge, not_attempted
+from mmsproxy.carrier.attempt import Answer, Attempt, Awaited, Outcome, Timings, Trial, judge, not_attempted
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.carrier.headers import check
-from mmsproxy.config import CarrierConfig, LineConfig, Mm1Config
+from mmsproxy.config import CarrierConfig, LineConfig, Mm1Config, Settings
+from mmsproxy.config_post import OutboxConfig
 from mmsproxy.errors import LineStopped, MmsproxyError
-from mmsproxy.link import Phase
+from mmsproxy.link import LinkState, LinkStatus, Phase
+from mmsproxy.post.clerk import Clerk
+from mmsproxy.post.job import Lease, Result
+from mmsproxy.post.records import Pdu
+from mmsproxy.post.store import Store, open_store
+from mmsproxy.post.work import Worker
+from mmsproxy.web.api import start_api
+from mmsproxy.web.desk import WEB_LIMITS, Desk
 from mmsproxy.web.guard import Door, Limits
 from mmsproxy.web.mm1 import start_mm1
 
@@ -126,6 +140,7 @@ async def caller() -> AsyncIterator[Caller]:
 
 MMSC = "http://mms.carrier.example/mms/wapenc"
 SEND_CONF = bytes.fromhex("8c81 98543100 8d92 9280 8b") + b"m1@mmsc\0"
+SEND_REQ = bytes.fromhex("8c80 98543100 8d92 8901 81 97") + b"+16195550123/TYPE=PLMN\0" + bytes.fromhex("8483") + b"hello"
 CONTENT_TYPE = ("Content-Type", "application/vnd.wap.mms-message")
 
 
@@ -244,3 +259,120 @@ async def mm1(caller: Caller) -> AsyncIterator[Callable[..., Any]]:
     caller.close()
     for door in doors:
         await door.stop()
+
+
+# The web door over a real store, with the real clerk; a line that shows what it is told to.
+
+API_TOKEN = "mmp_" + "t" * 43
+STARTED = 1_800_000_000.0  # 2027-01-15T08:00:00Z
+
+
+class ShownLine:
+    """What the web door sees of a line."""
+
+    def __init__(self, name: str, **more: Any) -> None:
+        self.settings = LineConfig.model_validate({"name": name, **more})
+        self.name = name
+        self.max_size = self.settings.carrier.max_size
+        self.min_interval = 0.0
+        self.queue_length = 0
+        self.state = LinkState(LinkStatus.BEARER_UP, modem="SIM7600E", dialect="sim7600", operator="Test", signal_dbm=-71)
+
+    def estimate_wait(self, ahead: int = 0) -> float:
+        return 10.0 * ahead
+
+
+class NoFitting:
+    """Stands for the fitter's process: files stay as they came."""
+
+    async def fit_all(self, files: Sequence[Any], limit: int, other: int, shrink: bool) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return tuple(files), ()
+
+
+@dataclass
+class Api:
+    """The web door, its desk and a client. `clock` may be moved."""
+
+    desk: Desk
+    door: Door
+    client: aiohttp.ClientSession
+    clock: list[float]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.door.port}"
+
+    @property
+    def store(self) -> Store:
+        return self.desk.store
+
+    async def ask(self, method: str, path: str, *, token: str | None = API_TOKEN, **more: Any) -> tuple[int, Mapping[str, str], Any]:
+        """Status, header fields, and the body: JSON read, anything else as octets."""
+        headers = dict(more.pop("headers", {}))
+        if token is not None:
+            headers = {"Authorization": f"Bearer {token}", **headers}
+        async with self.client.request(method, self.url + path, headers=headers, **more) as response:
+            body = await response.read()
+            is_json = "json" in response.headers.get("Content-Type", "")
+            return response.status, response.headers, json.loads(body) if is_json and body else body
+
+    async def send(self, path: str = "/v1/messages", *, headers: Mapping[str, str] | None = None, **document: Any) -> Any:
+        """The message that was made of it."""
+        wanted = {"to": "+16195550123", "text": "hello", **document}
+        status, _, body = await self.ask("POST", path, json=wanted, headers=headers or {})
+        assert status in (200, 202), body
+        return body
+
+    async def begin(self, line: str = "one", pdu: bytes = SEND_REQ) -> Lease:
+        """What the outbox does up to the last byte, for the next message of the line."""
+        worker = Worker("test/1", line)
+        lease = await self.store.claim(worker)
+        assert isinstance(lease, Lease), lease
+        lease = await self.store.begin(lease, worker, Pdu(pdu), transaction_id="T1", is_new=True)
+        await self.store.last_byte(lease)
+        return lease
+
+    async def attempt(self, outcome: str, line: str = "one", **fields: Any) -> str:
+        """A whole attempt; the id of its message."""
+        lease = await self.begin(line)
+        usual: dict[str, dict[str, Any]] = {
+            "sent": {"phase": Phase.ANSWER_WHOLE, "response_status": 0x80, "carrier_message_id": "m-1", "answer": SEND_CONF},
+            "refused": {"phase": Phase.ANSWER_WHOLE, "code": "mmsc_error", "detail": "no credit", "response_status": 0xE0},
+            "partial": {"phase": Phase.ANSWER_WHOLE, "code": "partial", "response_status": 0xC4},
+            "unknown": {"phase": Phase.LAST_BYTE, "code": "answer_timeout", "detail": "no answer"},
+            "not_sent": {"phase": Phase.OPEN, "code": "connect_failed", "detail": "no way", "retryable": True},
+        }
+        timings = {"connect": 0.5, "total": 1.0}
+        await self.store.finish(lease, Result(Outcome(outcome), **{**usual[outcome], "timings": timings, **fields}))
+        return lease.job.id
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    clock, ids = [STARTED], itertools.count()
+    lines = [ShownLine("one", number="+15550100000"), ShownLine("two", carrier={"max_size": 20_000})]
+    store = await open_store(
+        f"sqlite+aiosqlite:///{tmp_path}/post.db",
+        media=tmp_path / "media",
+        clock=lambda: clock[0],
+        new_id=lambda prefix: f"{prefix}_{next(ids):06}",
+        reserve=0,
+        low_water=0,
+    )
+    numbers = {line.name: line.settings.number for line in lines}
+    fitter: Any = NoFitting()
+    clerk = Clerk(store, lines, fitter, numbers=numbers, outbox=OutboxConfig(), simulated=frozenset(("one", "two")))
+    desk = Desk(
+        store=store,
+        clerk=clerk,
+        fleet=Fleet(lines),  # type: ignore[arg-type] # a shown line is all that the door sees of a line
+        settings=Settings.model_validate({"web": {"hosts": ["Gateway.Example"]}}),
+        now=lambda: datetime.fromtimestamp(clock[0], UTC),
+        random=secrets.token_bytes,
+        limits=replace(WEB_LIMITS, body=1.0, linger=0.2),
+    )
+    door = await start_api(desk, "127.0.0.1", 0, token=API_TOKEN)
+    async with aiohttp.ClientSession() as client:
+        yield Api(desk, door, client, clock)
+    await door.stop()
+    await store.close()
