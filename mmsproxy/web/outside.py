@@ -2,7 +2,7 @@
 
 Rule 1: a name is resolved once, its addresses are judged, and only a judged address is connected to: a name that changes its mind between
 the look and the connection gains nothing. Rule 2: no redirects, no proxy of the environment, no cookies, no content coding; every answer
-has a limit in octets and in time. Rule 3: whatever goes wrong is an OutsideError of one line, and the URL's password is never in it.
+has a limit in octets and in time. Rule 3: whatever goes wrong is an OutsideError of one line, which names the host and not the whole URL.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Posted:
     retry_after: float | None = None
 
 
-def checked_url(text: str, *, allow_user: bool = False) -> URL:
-    """An http or https URL with a host. Raises BadUrl. `allow_user`: name and password may stand before the host."""
+def checked_url(text: str) -> URL:
+    """An http or https URL with a host, and without name and password, which would end up in logs. Raises BadUrl."""
     if len(text) > MAX_URL:
         raise BadUrl(f"the URL is longer than {MAX_URL} characters")
     if _UNSAFE.search(text):
@@ -96,8 +96,8 @@ def checked_url(text: str, *, allow_user: bool = False) -> URL:
         raise BadUrl(f"this is no URL: {str(error)[:100]}") from None
     if url.scheme not in ("http", "https") or not url.raw_host or not port:
         raise BadUrl("an absolute http or https URL is wanted", cure="write it as http://host/path")
-    if not allow_user and (url.raw_user is not None or url.raw_password is not None):
-        raise BadUrl("name and password may not stand in the URL", cure="the signature proves who sends")
+    if url.raw_user is not None or url.raw_password is not None:
+        raise BadUrl("name and password may not stand in the URL", cure="leave them out")
     return url.with_fragment(None)
 
 
@@ -128,12 +128,12 @@ class Outside:
 
     async def get(self, url: str, *, limit: int, timeout: float = FETCH_SECONDS) -> Fetched:
         """The file at `url`, at most `limit` octets in `timeout` seconds. Raises OutsideError."""
-        target = checked_url(url, allow_user=True)
+        target = checked_url(url)
         return await self._asked(target, timeout, lambda session: _fetch(session, target, limit))
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Posted:
         """The status that the server answers; its body is not read. Raises OutsideError when no answer came."""
-        target = checked_url(url, allow_user=True)
+        target = checked_url(url)
         return await self._asked(target, timeout, lambda session: self._posted(session, target, body, headers))
 
     async def _posted(self, session: aiohttp.ClientSession, url: URL, body: bytes, headers: Mapping[str, str]) -> Posted:
@@ -202,7 +202,7 @@ class MediaSource:
     async def fetch(self, url: str, *, limit: int, timeout: float = FETCH_SECONDS) -> Fetched:
         """Raises MediaFetchFailed with one line that says why."""
         try:
-            self._check(checked_url(url, allow_user=True))
+            self._check(checked_url(url))
             return await self._outside.get(url, limit=limit, timeout=timeout)
         except OutsideError as error:
             raise MediaFetchFailed(error.detail, cure=error.cure) from None

@@ -419,6 +419,14 @@ async def test_leases_are_renewed(store: Store, running: Running, draft: MakeDra
     await running.becomes(message_id, State.SENT)
 
 
+async def test_it_says_whether_it_works(store: Store, running: Running) -> None:
+    assert not Outbox(store, [ScriptedLine()], owner="node/1").is_working
+    await running.start(ScriptedLine(), ScriptedLine())
+    assert running.outbox.is_working
+    await running.outbox.stop()
+    assert not running.outbox.is_working
+
+
 async def test_stopping_waits_for_the_attempt(store: Store, running: Running, draft: MakeDraft) -> None:
     line = ScriptedLine()
     going = asyncio.Event()
