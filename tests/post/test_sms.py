@@ -20,7 +20,7 @@ from mmsproxy.config import LineConfig
 from mmsproxy.errors import AtTimeout, LinkLost, MmsproxyError, PduError, SmsRefused, SmsUnknown, StoreUnavailable
 from mmsproxy.events import Bus
 from mmsproxy.link import LinkState, LinkStatus, Phase, SentParts, SmsFill
-from mmsproxy.modem_link import ModemLink
+from mmsproxy.modem_link import ModemLink, ModemSettings
 from mmsproxy.post import sms as room
 from mmsproxy.post import sms_parts
 from mmsproxy.post.job import Job, Kind, Lease, State
@@ -30,7 +30,6 @@ from mmsproxy.post.records import Draft, Message, Pdu
 from mmsproxy.post.sms import NoSmsHere, compose_sms, pieces_of, send_sms
 from mmsproxy.post.store import Store, open_store
 from mmsproxy.post.work import Worker
-from mmsproxy.server import modem_settings
 from mmsproxy.simulator.world import World
 from mmsproxy.wire.sms_parts import joined_text
 from mmsproxy.wire.sms_pdu import Deliver, Direction, Submit, decode_hex
@@ -536,7 +535,7 @@ async def real_office(folder: Path, dialect: str) -> AsyncIterator[tuple[World, 
         given = {"apn": "simulator", "mmsc": world.mmsc_url}
         settings = LineConfig.model_validate({"name": "sim", "min_interval": 0, "modem": {"port": str(folder / "modem")}, "carrier": given})
         bus = Bus()
-        line = Line(settings, ModemLink("sim", modem_settings(settings, settings.modem.port), bus=bus), bus=bus)
+        line = Line(settings, ModemLink("sim", ModemSettings(settings.modem.port, apn="simulator"), bus=bus), bus=bus)
         await line.start()
         await until(lambda: line.state.status >= LinkStatus.ATTACHED)
         office = Office(store)
