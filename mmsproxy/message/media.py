@@ -151,7 +151,7 @@ def clean_name(name: str | None, content_type: str) -> str | None:
         return None
     last = re.split(r"[/\\:]", name)[-1]
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
-    stem, dot, ending = re.sub(r"[^A-Za-z0-9._ ()+-]", "_", plain).strip(" .").rpartition(".")
+    stem, dot, ending = re.sub(r"[^A-Za-z0-9._ ()+-]", "_", plain).strip().rstrip(" .").rpartition(".")
     if not dot:
         stem, ending = ending, ""
     known = ENDINGS.get(content_type)

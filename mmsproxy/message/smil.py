@@ -17,7 +17,7 @@ CONTENT_LOCATION = "smil.xml"
 SLIDE_MS = 5000  # how long a slide without a length of its own is shown
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
-_TAG = re.compile(r"<[^<]*")
+_TAG = re.compile(r"""<(?:[^<>"']|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(r"""(\s)([\w:.-]+)(\s*=\s*)("[^"]*"|'[^']*')""")
 _ELEMENTS = {"image": ("img", "Image"), "video": ("video", "Image"), "audio": ("audio", ""), "text": ("text", "Text")}
 
