@@ -167,9 +167,13 @@ def _is_worth(image: Image.Image, profile: object) -> bool:
 
 def _drawn(image: Image.Image, limits: Box, orientation: int) -> Image.Image:
     """The pixels as they are to be seen: inside the box, turned, RGB, on white."""
-    image.draft("RGB", limits)  # a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is enough
+    if image.format in ("JPEG", "MPO"):
+        image.draft("RGB", limits)  # decoded at 1/2, 1/4 or 1/8 of its size where that is enough
     _loaded(image)
-    picture = _with_colours(image)
+    try:
+        picture = _with_colours(image)
+    except ValueError:
+        raise BadPicture(f"a picture whose colours ({image.mode}) are not known", cure="send it as JPEG") from None
     picture.thumbnail(limits, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if orientation in _TURNS:
         picture = picture.transpose(_TURNS[orientation])
