@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from mmsproxy.post import sms_parts
 from mmsproxy.post.job import Job, Kind, Lease, LeaseLost, RecipientState, State
@@ -338,6 +340,26 @@ async def test_the_report_of_an_sms_never_settles_an_mms_nor_the_other_way_round
     heard = Report("m-1", NUMBER, RecipientState.DELIVERED, "Retrieved", sender.store.database.now())
     assert await sender.store.report(heard) is None
     assert (await sender.state(sms))[0] is State.UNKNOWN
+
+
+async def test_each_look_has_its_index(sqlite_store: Store) -> None:
+    """A queue of 100,000 waiting messages must not be walked for a report."""
+    plans: dict[str, str] = {}
+
+    async def run(statement: Any, rows: Any = None) -> Any:
+        async with sqlite_store.database.read() as connection:
+            sql = str(statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+            plans[sql] = " ".join(str(row) for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {sql}")))
+            return await connection.execute(statement)
+
+    tx: Any = SimpleNamespace(run=run, now=0.0)
+    assert await sms_parts.report(tx, SmsReport("mint", 7, NUMBER, 0, 0.0)) is None
+    assert await sms_parts.settle_complete(tx) == 0
+    assert await sms_parts.catch_up(tx) == 0
+    assert len(plans) == 5
+    for plan in plans.values():
+        assert "SCAN" not in plan, plan
+        assert "SEARCH messages USING INDEX messages_" in plan or "SEARCH sms_parts USING" in plan, plan
 
 
 async def test_parts_go_with_their_message(sender: Sender) -> None:
