@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.message.model import Mistake
+from mmsproxy.errors import AtTimeout, Fault, MmsproxyError, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from mmsproxy.message.model import InvalidRequest, Mistake
+from mmsproxy.post import admission
+from mmsproxy.post.intake import IdempotencyConflict
+from mmsproxy.post.job import NotAllowed
+from mmsproxy.post.moves import NotFound
+from mmsproxy.post.reading import BadCursor
 from mmsproxy.web import problems
 from mmsproxy.web.problems import PROBLEMS, Refusal
 
@@ -84,3 +90,52 @@ BODY = Mistake("", "bad_json", "not JSON")
 def test_the_mistakes_choose_the_code(mistakes: tuple[Mistake, ...], code: str, detail: str) -> None:
     refusal = problems.refusal_of(mistakes)
     assert (refusal.code, refusal.detail, refusal.mistakes) == (code, detail, mistakes)
+
+
+class TooBig(MmsproxyError):
+    code = "too_large"
+    fault = Fault.CALLER
+    size, limit, pointers = 9, 5, ("/media/0", "/media/2")
+
+
+ERRORS = [
+    (InvalidRequest((NUMBER,)), "invalid_number", {}),
+    (StoreFull("full"), "insufficient_storage", {}),
+    (StoreUnavailable("away"), "unavailable", {"Retry-After": "5"}),
+    (StoreError("broken"), "unavailable", {"Retry-After": "5"}),
+    (StoreCorrupt("damaged"), "unavailable", {"Retry-After": "5"}),
+    (NotFound("none"), "not_found", {}),
+    (NotAllowed("no", code="not_cancelable"), "not_cancelable", {}),
+    (NotAllowed("no", code="duplicate_risk"), "duplicate_risk", {}),
+    (NotAllowed("no"), "not_allowed", {}),
+    (IdempotencyConflict("other body"), "idempotency_conflict", {}),
+    (BadCursor("no cursor"), "invalid_request", {}),
+    (admission.Refused((admission.Refusal("", "rate_limited", "cap"),), retry_after=59.2), "rate_limited", {"Retry-After": "60"}),
+    (admission.Refused((admission.Refusal("/to/0", "opted_out", "STOP"),)), "opted_out", {}),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "headers"), ERRORS, ids=[type(error).__name__ + code for error, code, _ in ERRORS])
+def test_an_error_of_a_lower_room_becomes_its_problem(error: MmsproxyError, code: str, headers: dict[str, str]) -> None:
+    refusal = problems.refusal_of_error(error)
+    assert refusal is not None
+    assert (refusal.code, refusal.headers) == (code, headers)
+    assert PROBLEMS[code].status >= 400
+
+
+def test_a_refusal_keeps_its_places() -> None:
+    refusal = problems.refusal_of_error(admission.Refused((admission.Refusal("/to/0", "opted_out", "STOP"),)))
+    assert refusal is not None
+    assert refusal.mistakes == (Mistake("/to/0", "opted_out", "STOP"),)
+
+
+def test_an_error_about_sizes_tells_them() -> None:
+    refusal = problems.refusal_of_error(TooBig("9 octets; 5 are taken"))
+    assert refusal is not None
+    assert refusal.extra == {"size": 9, "limit": 5}
+    assert [item.pointer for item in refusal.mistakes] == ["/media/0", "/media/2"]
+
+
+def test_what_is_nobodys_fault_here_is_not_told() -> None:
+    assert problems.refusal_of_error(AtTimeout("modem")) is None
+    assert problems.refusal_of_error(MmsproxyError("ours")) is None
