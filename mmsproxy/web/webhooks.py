@@ -1,8 +1,8 @@
 """Tells webhooks and callback URLs what happens: a worker over the store's outbox of deliveries (post/hooks.py).
 
 Rule 1: at least once: an outcome is written before the delivery is anybody's else, and whoever dies leaves it to the next. Rule 2: a slow
-or dead endpoint holds a few places only, so the others are told at once. Rule 3: what is said is fixed by the event; only the signature's
-time is that of the try. It knows no SQL; where it may connect to is `outside`'s matter.
+or dead endpoint holds a few places only, so the others are told at once. Rule 3: the id is the event's, at every try; the signature's time
+is that of the try. It knows no SQL; where it may connect to is `outside`'s matter.
 """
 
 from __future__ import annotations

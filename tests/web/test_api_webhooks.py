@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -278,3 +279,14 @@ async def test_not_too_many(ask: Ask, store: Store) -> None:
         await store.write(lambda tx, n=n: hooks.add(tx, f"whk_{n}", URL, "whsec_a", ()))
     status, problem = await ask("POST", json={"url": URL})
     assert (status, problem["code"]) == (409, "not_allowed")
+
+
+async def test_each_address_and_event_is_documented(store: Store, root: Path) -> None:
+    page = (root / "docs" / "webhooks.md").read_text()
+    desk = Desk(store, cast(Clerk, None), cast(Fleet, None), Settings(), lambda: NOW, bytes)
+    here = {f"`{route.method} {route.path}`" for route in routes(desk)}
+    rows = re.findall(r"^\| (`[A-Z]+ /v1[^|]*`) \|", page, re.MULTILINE)
+    assert set(rows) == here
+    assert len(rows) == len(here) == 10
+    for kind in (*EVENT_TYPES, hooks.TEST):
+        assert f"`{kind}`" in page, kind
