@@ -15,6 +15,7 @@ from aiohttp import web
 
 from mmsproxy.errors import MmsproxyError
 from mmsproxy.web import (
+    android,
     api_common,
     api_events,
     api_lines,
@@ -25,6 +26,7 @@ from mmsproxy.web import (
     message_rows,
     openapi,
     problems,
+    twilio,
 )
 from mmsproxy.web.asking import CALLER, CLOSING, REQUEST_ID
 from mmsproxy.web.auth import Caller, Keyring
@@ -42,6 +44,8 @@ ROUTES: tuple[Callable[[Desk], Iterable[Route]], ...] = (
     api_optouts.routes,
     api_webhooks.routes,
     api_tokens.routes,
+    twilio.routes,
+    android.routes,
     api_common.routes,
 )
 
