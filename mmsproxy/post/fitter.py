@@ -59,6 +59,10 @@ class UnreadablePicture(UnsupportedMedia):
 class _ChildGone(Exception):
     """The child ended, or was ended, before it answered."""
 
+    def __init__(self, *, by_timeout: bool) -> None:
+        super().__init__()
+        self.by_timeout = by_timeout
+
 
 class Fitter:
     """The door to the child process. `timeout` and `idle` in seconds."""
@@ -103,11 +107,11 @@ class Fitter:
         pictures = sorted((n for n, file in enumerate(files) if file.kind == "image"), key=lambda n: len(files[n].data))
         room = limit - other - OVERHEAD - sum(len(file.data) for file in files if file.kind != "image")
         waiting = sum(len(files[n].data) for n in pictures)
+        if room < sum(min(len(files[n].data), LEAST_SHARE) for n in pictures):
+            raise _too_large(files, limit, other)
         warnings: dict[int, Warnings] = {}
         for n in pictures:  # the smallest first: what it leaves of its share is for the larger ones
             size = len(files[n].data)
-            if room < min(size, LEAST_SHARE):
-                raise _too_large(fitted, limit, other)
             budget = min(room, max(LEAST_SHARE, room * size // waiting))
             fitted[n], warnings[n] = await self._fitted(n, files[n], budget, limit)
             room -= len(fitted[n].data)
@@ -131,13 +135,23 @@ class Fitter:
     async def _asked(self, n: int, file: File, budget: int | None, box: Box) -> tuple[dict[str, Any], bytes]:
         async with self._one_at_a_time:
             try:
-                head, data = await self._exchange(frame({"budget": budget, "box": box}, file.data))
+                head, data = await self._answered(frame({"budget": budget, "box": box}, file.data))
             except _ChildGone:
                 detail = f"{_called(n, file)} could not be decoded with the memory and the time that one picture may take"
                 raise UnreadablePicture(detail, (f"/media/{n}",), cure="make it smaller before sending it") from None
         if head.get("code") == UnsupportedMedia.code:
             raise UnreadablePicture(f"{_called(n, file)}: {head['detail']}", (f"/media/{n}",), cure=str(head["cure"]))
         return head, data
+
+    async def _answered(self, job: bytes) -> tuple[dict[str, Any], bytes]:
+        """A child that ended since its last picture, by whatever hand, is not this picture's fault: that one goes to a new child."""
+        is_new = self._child is None
+        try:
+            return await self._exchange(job)
+        except _ChildGone as gone:
+            if is_new or gone.by_timeout:
+                raise
+        return await self._exchange(job)
 
     async def _exchange(self, job: bytes) -> tuple[dict[str, Any], bytes]:
         """Raises _ChildGone. However it ends, no half-answered child is left."""
@@ -149,8 +163,10 @@ class Fitter:
                 child = await self._running()
                 answer = await _talk(child, job)
             is_whole = True
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, ValueError):
-            raise _ChildGone from None
+        except TimeoutError:
+            raise _ChildGone(by_timeout=True) from None
+        except (OSError, asyncio.IncompleteReadError, ValueError):
+            raise _ChildGone(by_timeout=False) from None
         finally:
             if not is_whole:
                 await self._end()
