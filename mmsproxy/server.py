@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.carrier.line import Line
@@ -25,7 +24,6 @@ from mmsproxy.host_link import HostLink
 from mmsproxy.link import Tap
 from mmsproxy.modem_link import ModemLink, ModemSettings
 from mmsproxy.post.office import Office, open_office
-from mmsproxy.post.records import Event
 from mmsproxy.web import metrics, readiness
 from mmsproxy.web.api import start_api
 from mmsproxy.web.auth import token_from_file
@@ -33,8 +31,9 @@ from mmsproxy.web.desk import Desk
 from mmsproxy.web.mm1 import start_mm1
 from mmsproxy.web.outside import MediaSource, Outside
 from mmsproxy.web.routes import Route
-from mmsproxy.web.showing import shown
-from mmsproxy.web.webhooks import Describe, Webhooks
+from mmsproxy.web.twilio import callback_encoder
+from mmsproxy.web.webhook_data import described
+from mmsproxy.web.webhooks import Webhooks
 
 PTY_FOLDER = "/dev/pts/"  # a line whose port is a pty has a simulator behind it, not a SIM that a carrier could block
 
@@ -87,7 +86,8 @@ class Gateway:
 
     async def _start_watching(self, stack: AsyncExitStack, office: Office, desk: Desk) -> list[Route]:
         """Webhooks and meters; returns the routes of what is watched."""
-        hooks = Webhooks(office.store, Outside(self._settings.webhooks.private), describe=_describer(desk), bus=self.bus)
+        outside = Outside(self._settings.webhooks.private)
+        hooks = Webhooks(office.store, outside, describe=described(desk), encode=callback_encoder(office.store), bus=self.bus)
         await hooks.start()
         stack.push_async_callback(hooks.stop)
         meters = metrics.Metrics(office.store, self.fleet, bus=self.bus)
@@ -98,7 +98,7 @@ class Gateway:
         return [*metrics.routes(meters, is_open=is_open), *readiness.routes(ready, is_open=is_open)]
 
     async def _open_doors(self, stack: AsyncExitStack, office: Office, desk: Desk, token: str, more: list[Route]) -> None:
-        mm1 = await start_mm1(self.fleet, self._settings.mm1)
+        mm1 = await start_mm1(self.fleet, self._settings.mm1, store=office.store)
         stack.push_async_callback(mm1.stop)
         web = await start_api(desk, *self._settings.web.listen, token=token, more=more)
         stack.push_async_callback(web.stop)
@@ -141,14 +141,3 @@ def modem_settings(line: LineConfig, port: str) -> ModemSettings:
         transparent=modem.transparent,
         reset_command=modem.reset_command,
     )
-
-
-def _describer(desk: Desk) -> Describe:
-    """What a webhook is told of an event: the message as the API shows it, where it is about one."""
-
-    async def describe(event: Event) -> Mapping[str, Any]:
-        if event.message_id is None:
-            return event.data
-        return await shown(desk, await desk.store.message(event.message_id), whole=False)
-
-    return describe
