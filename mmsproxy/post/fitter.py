@@ -26,6 +26,7 @@ OVERHEAD = 4096  # octets for headers, SMIL and names (delivery.md 7, images 1)
 LEAST_SHARE = 16 * 1024  # octets for each of several pictures
 TIMEOUT = 30.0  # seconds for one picture; the child's own limit of 5 s of processor time comes first
 IDLE = 120.0  # seconds without work after which the child is ended
+STRIPPED = ("image/jpeg", "image/png")
 MAX_HEAD = 64 * 1024  # octets of an answer's JSON
 MAX_DATA = 64 * 1024 * 1024
 
@@ -95,19 +96,19 @@ class Fitter:
 
         limit   octets that the carrier takes
         other   octets of the text and all else beside the files
-        shrink  False: pictures lose what describes them and nothing more
+        shrink  False: JPEG and PNG lose what describes them, nothing else is touched
 
         A warning is {"code": "image_shrunk", "n": place among the files from 0, "from": octets, "to": octets}, or "image_converted" with
         the types. Raises TooLarge and UnreadablePicture.
         """
         if not shrink:
-            stripped = tuple([await self._stripped(n, file) if file.kind == "image" else file for n, file in enumerate(files)])
+            stripped = tuple([await self._stripped(n, file) if file.content_type in STRIPPED else file for n, file in enumerate(files)])
             return _within(stripped, limit, other), ()
         fitted = list(files)
         pictures = sorted((n for n, file in enumerate(files) if file.kind == "image"), key=lambda n: len(files[n].data))
         room = limit - other - OVERHEAD - sum(len(file.data) for file in files if file.kind != "image")
         waiting = sum(len(files[n].data) for n in pictures)
-        if room < sum(min(len(files[n].data), LEAST_SHARE) for n in pictures):
+        if pictures and room < sum(min(len(files[n].data), LEAST_SHARE) for n in pictures):
             raise _too_large(files, limit, other)
         warnings: dict[int, Warnings] = {}
         for n in pictures:  # the smallest first: what it leaves of its share is for the larger ones

@@ -55,6 +55,12 @@ async def test_no_child_is_started_before_a_picture_comes(fitter: Fitter) -> Non
     assert fitter.pid is None
 
 
+async def test_room_for_headers_is_kept_free_by_pictures_only(fitter: Fitter) -> None:
+    assert await fitter.fit_all((CLIP,), 201_000, 1000, True) == ((CLIP,), ())
+    with pytest.raises(TooLarge):
+        await fitter.fit_all((CLIP, SMALL), 201_000 + len(SMALL.data), 1000, True)
+
+
 async def test_a_photo_is_made_to_fit_and_told(fitter: Fitter) -> None:
     files, warnings = await fitter.fit_all((CLIP, LARGE), LIMIT, 1000, True)
     assert files[0] is CLIP
@@ -122,6 +128,13 @@ async def test_without_shrinking_a_photo_keeps_its_pixels_and_loses_its_place(fi
     assert dict(seen(files[0]).getexif()) == {0x0112: 6}
     with pytest.raises(TooLarge):
         await fitter.fit_all((told,), len(told.data) - 500, 0, False)
+
+
+async def test_without_shrinking_other_pictures_stay_as_they_are(fitter: Fitter) -> None:
+    heic = File("image/heic", b"\x00\x00\x00\x14ftypheic" + bytes(40), "a.heic")
+    assert await fitter.fit_all((heic,), LIMIT, 0, False) == ((heic,), ())
+    with pytest.raises(UnreadablePicture, match=r"a\.heic.*send a JPEG"):
+        await fitter.fit_all((heic,), LIMIT, 0, True)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xd8\xff broken", LARGE.data[:5000]])
