@@ -53,15 +53,14 @@ class _Place:
 class Events:
     """The handler."""
 
-    def __init__(self, desk: Desk, *, ping: float = PING) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._ping = ping
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         types, line = _types(text(request, "types", most=1000)), text(request, "line")
         last = request.headers.get("Last-Event-ID")
         place = await self._place(last, types, line)
-        async with sse_response(request, ping_interval=self._ping) as response:
+        async with sse_response(request, ping_interval=PING) as response:
             if place.is_gap:
                 told = {"type": GAP, "timestamp": iso(self._desk.now().timestamp()), "data": {"last_event_id": last}}
                 await response.send(json.dumps(told), event=GAP)

@@ -20,7 +20,7 @@ from mmsproxy.web.problems import PROBLEMS
 from mmsproxy.web.routes import SCOPES
 
 TOKEN = "mmp_" + "t" * 43  # tests/web/conftest.py
-EXAMPLES = 6
+EXAMPLES = 4
 PHASES = (Phase.generate,)
 STREAMS = ("/v1/events",)  # never end
 
@@ -85,8 +85,8 @@ def ask_all(described: dict[str, Any], url: str, mode: GenerationMode) -> set[tu
     for found in schema.get_all_operations():
         operation = found.ok()
         raw = described["paths"][operation.path][operation.method]
-        has_input = bool(raw["parameters"] or "requestBody" in raw)
-        if operation.path in STREAMS or (mode is GenerationMode.NEGATIVE and not has_input):
+        can_be_wrong = "requestBody" in raw or any(item["schema"] != {"type": "string"} for item in raw["parameters"])
+        if operation.path in STREAMS or (mode is GenerationMode.NEGATIVE and not can_be_wrong):
             continue
 
         @given(case=operation.as_strategy(generation_mode=mode))
@@ -106,5 +106,5 @@ def ask_all(described: dict[str, Any], url: str, mode: GenerationMode) -> set[tu
 @pytest.mark.parametrize("mode", list(GenerationMode))
 async def test_the_door_keeps_what_it_says(api: Any, described: dict[str, Any], mode: GenerationMode) -> None:
     seen = await asyncio.to_thread(ask_all, described, api.url, mode)
-    assert len({label for label, _ in seen}) >= 20
+    assert len({label for label, _ in seen}) >= (20 if mode is GenerationMode.POSITIVE else 10)
     assert {200, 202, 400, 404} <= {status for _, status in seen} if mode is GenerationMode.POSITIVE else 400 in {s for _, s in seen}

@@ -1,0 +1,141 @@
+"""Events as a stream: from now on, from where a client left off, filtered; and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from mmsproxy.post.database import Tx
+from mmsproxy.post.schema import events as events_table
+from mmsproxy.web import api_events
+from mmsproxy.web.shapes import EventOut
+
+TOKEN = "mmp_" + "t" * 43  # tests/web/conftest.py
+
+
+class Stream:
+    """One open stream."""
+
+    def __init__(self, response: Any) -> None:
+        self.response = response
+
+    async def block(self) -> dict[str, str]:
+        """The fields up to the next empty line; a comment under ''."""
+        found: dict[str, str] = {}
+        async with asyncio.timeout(20):
+            while (line := (await self.response.content.readline()).decode().rstrip("\r\n")) or not found:
+                name, _, value = line.partition(": ")
+                found[name.rstrip(":")] = value
+        return found
+
+    async def event(self) -> dict[str, str]:
+        block = await self.block()
+        while "data" not in block:
+            block = await self.block()
+        return block
+
+
+@asynccontextmanager
+async def stream(api: Any, query: str = "", **headers: str) -> AsyncIterator[Stream]:
+    headers = {"Authorization": f"Bearer {TOKEN}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    async with api.client.get(f"{api.url}/v1/events{query}", headers=headers) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert response.headers["X-Request-Id"].startswith("req_")
+        yield Stream(response)
+
+
+async def test_what_happens_from_now_on_is_told(api: Any) -> None:
+    await api.send(text="before")
+    async with stream(api) as events:
+        message = await api.send()
+        told = await events.event()
+        data = json.loads(told["data"])
+        EventOut.model_validate(data)
+        assert (told["event"], told["id"], data["type"]) == ("message.queued", data["id"], "message.queued")
+        assert data["data"]["id"] == message["id"]
+        assert data["timestamp"] == "2027-01-15T08:00:00.000Z"
+        await api.store.cancel(message["id"])
+        assert (await events.event())["event"] == "message.canceled"
+
+
+async def test_a_client_that_comes_back_misses_nothing(api: Any) -> None:
+    async with stream(api) as events:
+        await api.send()
+        last = (await events.event())["id"]
+    ids = [(await api.send(text=str(n)))["id"] for n in range(3)]
+    async with stream(api, Last_Event_ID=last) as events:
+        assert [json.loads((await events.event())["data"])["data"]["id"] for _ in range(3)] == ids
+
+
+async def test_an_id_that_is_older_than_the_log_is_told_as_a_gap(api: Any) -> None:
+    await api.send()
+    async with stream(api, Last_Event_ID="evt_long_gone") as events:
+        gap = await events.event()
+        assert (gap["event"], json.loads(gap["data"])["data"]) == ("system.gap", {"last_event_id": "evt_long_gone"})
+        assert "id" not in gap
+        assert (await events.event())["event"] == "message.queued"
+
+
+async def test_filters_by_type_and_line(api: Any) -> None:
+    async with stream(api, "?types=message.canceled,line.*&line=two") as events:
+        one, two = await api.send(line="one"), await api.send(line="two")
+        for message in (one, two):
+            await api.store.cancel(message["id"])
+        await api.store.pause("one")
+        await api.store.pause("two", "x")
+        told = [await events.event() for _ in range(2)]
+        assert [item["event"] for item in told] == ["message.canceled", "line.paused"]
+        assert json.loads(told[0]["data"])["data"]["id"] == two["id"]
+
+
+@pytest.mark.parametrize(
+    "query", ["?types=x", "?types=message.*,", "?types=" + ",".join(["a.b"] * 21), "?type=message.*", "?types=%0a.b", "?line=%00"]
+)
+async def test_a_wrong_filter_is_refused(api: Any, query: str) -> None:
+    assert (await api.ask("GET", f"/v1/events{query}"))[2]["code"] == "invalid_request"
+
+
+async def test_a_stream_ends_with_the_door(api: Any) -> None:
+    async with stream(api) as events:
+        await api.send()
+        await events.event()
+        await asyncio.wait_for(api.door.stop(), 20)
+        assert await asyncio.wait_for(events.response.content.read(), 20) == b""
+
+
+async def test_a_client_that_leaves_leaves_nothing_behind(api: Any) -> None:
+    async with stream(api) as events:
+        await api.send()
+        await events.event()
+        events.response.close()
+    async with asyncio.timeout(20):
+        while api.door.crowd.size > 1:  # the one that stays is the client's kept-alive connection
+            await api.send()
+            await asyncio.sleep(0.02)
+    assert (await api.ask("GET", "/livez"))[0] == 200
+
+
+async def test_a_quiet_stream_is_kept_alive_by_pings(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert api_events.PING == 15
+    monkeypatch.setattr(api_events, "PING", 0.05)
+    async with stream(api) as events:
+        assert await events.block() == {"": "ping"}
+
+
+async def test_the_log_may_be_shortened_while_nobody_looks(api: Any) -> None:
+    async with stream(api) as events:
+        await api.send()
+        last = (await events.event())["id"]
+
+    async def shorten(tx: Tx) -> None:
+        await tx.run(events_table.delete())
+
+    await api.store.write(shorten)
+    async with stream(api, Last_Event_ID=last) as events:
+        assert (await events.event())["event"] == "system.gap"
