@@ -162,10 +162,12 @@ class Twilio:
 
     def _filter(self, request: web.Request) -> Filter:
         sender = request.query.get("From")
-        line = next((item.name for item in self._desk.fleet if sender in (item.name, item.settings.number)), None)
+        line = None if sender is None else self._line_called(sender)
         since, until = _dates(request)
-        is_sender = sender is not None and line is None
-        return Filter(to=request.query.get("To"), sender=sender if is_sender else None, line=line, since=since, until=until)
+        return Filter(to=request.query.get("To"), sender=sender if line is None else None, line=line, since=since, until=until)
+
+    def _line_called(self, word: str) -> str | None:
+        return next((line.name for line in self._desk.fleet if word in (line.name, line.settings.number)), None)
 
     async def _form(self, request: web.Request) -> list[tuple[str, str]]:
         body = await octets(request, self._desk.limits)
