@@ -1,8 +1,9 @@
 """The answers that the gateway makes itself at the MM1 door (mm1.md section 5), laid octet by octet.
 
 Rule 1: pure; a `Reply` is all that an answer is. Rule 2: an answer of our own is never a 2xx and never has a Message-ID: a status
-other than 2xx is the one sign that nearly every client takes as failure, and MMSBox takes a Message-ID as success (mm1.md 2.4).
-Rule 3: an M-Send.conf of our own is laid by hand with the request's own octets, so that it can be made for a PDU that does not decode.
+other than 2xx is the one sign that nearly every client takes as failure, and MMSBox takes a Message-ID as success (mm1.md 2.4); the one
+exception is `accepted`. Rule 3: an M-Send.conf of our own is laid by hand with the request's own octets, so that it can be made for a
+PDU that does not decode.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mmsproxy.carrier.attempt import Answer, Attempt, Outcome, StatusClass
-from mmsproxy.carrier.headers import MMS_MESSAGE, answer_headers
-from mmsproxy.errors import Fault, HeaderError, LinkError
+from mmsproxy.carrier.attempt import Attempt, Outcome
+from mmsproxy.carrier.headers import MMS_MESSAGE, Header, answer_headers
+from mmsproxy.errors import CarrierError, HeaderError, LinkError, MmsproxyError, StoreError
+from mmsproxy.post.job import LeaseLost
 from mmsproxy.wap_numbers import MessageType, MmsVersion, ResponseStatus
 
 ORIGIN = ("X-Mmsproxy-Origin", "gateway")
 RETRY_AFTER_MIN = 5  # seconds, both ends of mm1.md 5.2
 RETRY_AFTER_MAX = 60
+SLOW_LINE_RETRY = 5.0  # seconds (mm1.md 5.2): the attempt goes on, so coming back soon is right
 RECOVERY_ESTIMATE = 30.0  # seconds; the limit for bringing up a bearer (mm1.md 9)
 MAX_TRANSACTION_ID = 1024  # octets worth sending back; clients use up to 40 (mms.md 10)
 MAX_VERSION = 8  # octets of a version written as text
@@ -25,7 +28,7 @@ MAX_TEXT = 250  # octets of a Response-Text; phones show it in one dialog
 
 # Field numbers that the head of a PDU is read by and an M-Send.conf is laid with (mms.md 4).
 MESSAGE_TYPE, TRANSACTION_ID, MMS_VERSION, CONTENT_TYPE = 0x8C, 0x98, 0x8D, 0x84
-RESPONSE_STATUS, RESPONSE_TEXT = 0x92, 0x93
+RESPONSE_STATUS, RESPONSE_TEXT, MESSAGE_ID = 0x92, 0x93, 0x8B
 TEXT_FIELDS = frozenset(
     {0x81, 0x82, 0x83, 0x8B, 0x93, 0x96, 0x97, TRANSACTION_ID, 0x9A, 0x9E, 0xA6, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBD, 0xBE}
 )
@@ -36,11 +39,16 @@ UNKNOWN_OUTCOME = ResponseStatus.ERROR_NETWORK_PROBLEM  # 0x86: the one status t
 TRANSIENT_NETWORK_PROBLEM = ResponseStatus.ERROR_TRANSIENT_NETWORK_PROBLEM
 PERMANENT_FAILURE = ResponseStatus.ERROR_PERMANENT_FAILURE
 FORMAT_CORRUPT = ResponseStatus.ERROR_PERMANENT_MESSAGE_FORMAT_CORRUPT
+SERVICE_DENIED = ResponseStatus.ERROR_PERMANENT_SERVICE_DENIED
 
-# How long an outcome answers identical POSTs, in seconds (mm1.md 6).
-KEEP_SENT = 60 * 60.0
-KEEP_UNKNOWN = 24 * 3600.0
-KEEP_REFUSED = 10 * 60.0
+
+def _codes(kind: type[MmsproxyError]) -> frozenset[str]:
+    return frozenset({kind.code}).union(*map(_codes, kind.__subclasses__()))
+
+
+# Whose fault an attempt without an answer ended by: its error's code is what is kept of it.
+OF_A_CARRIER = _codes(CarrierError)
+PASSING = _codes(LinkError) | _codes(StoreError) | {LeaseLost.code, "expired"}  # the modem, the store, a pause: may be over in a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,18 @@ def send_conf(head: Head, response_status: int, text: str) -> bytes:
     )
 
 
+def accepted(head: Head, message_id: str) -> Reply:
+    """The one 2xx that the gateway makes: a person or a report said that a message of unknown outcome was sent (mm1.md 13)."""
+    body = b"".join(
+        (
+            bytes((MESSAGE_TYPE, CONF_OF[head.kind], TRANSACTION_ID)) + (head.transaction_id or b"") + b"\0",
+            bytes((MMS_VERSION,)) + head.version,
+            bytes((RESPONSE_STATUS, ResponseStatus.OK, MESSAGE_ID)) + one_line(message_id) + b"\0",
+        )
+    )
+    return Reply(200, body, (("Content-Type", MMS_MESSAGE), ORIGIN), cause="resolved as sent")
+
+
 def one_line(text: str) -> bytes:
     """Printable ASCII, at most MAX_TEXT octets, never empty: a Text-string that needs no Quote."""
     shown = "".join(char if " " <= char <= "~" else "?" for char in " ".join(text.split()))
@@ -113,71 +133,54 @@ def refusal(head: Head | None, status: int, response_status: int, text: str, *, 
     return Reply(status, body, (("Content-Type", MMS_MESSAGE), ORIGIN, *headers), cause=one_line(text).decode("ascii"))
 
 
-def reply_to(attempt: Attempt, head: Head, message_id: str, *, rejected_as_http_error: bool = False) -> Reply:
-    """The answer to an M-Send.req or M-Forward.req whose attempt has ended (mm1.md 5.2)."""
-    if _is_for_the_client(attempt):
-        assert attempt.answer is not None
-        refused = attempt.status_class is not StatusClass.OK
-        return _passed_on(attempt.answer, 502 if refused and rejected_as_http_error else 200)
-    status, response_status, retry_after = verdict(attempt)
-    return refusal(head, status, response_status, with_id(attempt.detail, message_id), retry_after=retry_after)
+def busy(head: Head, cause: str, retry_after: float) -> Reply:
+    """Not now: nothing of the message has left."""
+    return refusal(head, 503, TRANSIENT_NETWORK_PROBLEM, cause, retry_after=retry_after)
 
 
-def reply_to_response(attempt: Attempt, head: Head, message_id: str) -> Reply:
+def in_doubt(head: Head, cause: str) -> Reply:
+    """The last byte may have left, and nothing tells what became of it."""
+    return refusal(head, 504, UNKNOWN_OUTCOME, cause)
+
+
+def reply_to_response(attempt: Attempt, head: Head, ref: str) -> Reply:
     """The answer to an M-NotifyResp.ind, M-Acknowledge.ind or M-Read-Rec.ind: the carrier's body, or a line of text."""
-    if attempt.outcome is Outcome.SENT and attempt.answer is not None:
-        return _passed_on(attempt.answer, 200, untyped="application/octet-stream")
-    status, response_status, retry_after = verdict(attempt)
-    return refusal(head, status, response_status, with_id(attempt.detail, message_id), retry_after=retry_after)
-
-
-def verdict(attempt: Attempt) -> tuple[int, int, float | None]:
-    """HTTP status, Response-Status and Retry-After of an attempt that brought no M-Send.conf."""
+    answer = attempt.answer
+    if attempt.outcome is Outcome.SENT and answer is not None:
+        return passed_on(answer.body, answer_headers(answer.headers), 200, untyped="application/octet-stream")
     if attempt.outcome is Outcome.UNKNOWN:
-        return 504, UNKNOWN_OUTCOME, None
-    if attempt.answer is not None:
-        rejected = 400 <= attempt.answer.status < 500  # a carrier's 401 or 407 must not look like ours
-        return 502, PERMANENT_FAILURE if rejected else TRANSIENT_NETWORK_PROBLEM, None
-    return _not_sent_verdict(attempt)
+        return in_doubt(head, with_id(attempt.detail, ref))
+    return failed(head, attempt.code, None if answer is None else answer.status, with_id(attempt.detail, ref))
 
 
-def _not_sent_verdict(attempt: Attempt) -> tuple[int, int, float | None]:
-    if attempt.error is None or attempt.error.fault is Fault.CARRIER:
-        return 502, TRANSIENT_NETWORK_PROBLEM, None
-    if isinstance(attempt.error, HeaderError):
-        return 400, FORMAT_CORRUPT, None
-    if isinstance(attempt.error, LinkError) or attempt.code == "stopping":
-        return 503, TRANSIENT_NETWORK_PROBLEM, RECOVERY_ESTIMATE
-    return 500, TRANSIENT_NETWORK_PROBLEM, None
+def failed(head: Head, code: str, http_status: int | None, cause: str) -> Reply:
+    """The answer when it is certain that the message was not taken, and no confirmation of the carrier says so (mm1.md 5.2).
+
+    code  the error's; http_status  the carrier's, None when it gave no answer
+    """
+    if http_status is not None:
+        rejected = 400 <= http_status < 500  # a carrier's 401 or 407 must not look like ours
+        return refusal(head, 502, PERMANENT_FAILURE if rejected else TRANSIENT_NETWORK_PROBLEM, cause)
+    if code in OF_A_CARRIER:
+        return refusal(head, 502, TRANSIENT_NETWORK_PROBLEM, cause)
+    if code in PASSING:
+        return busy(head, cause, RECOVERY_ESTIMATE)
+    if code == HeaderError.code:
+        return refusal(head, 400, FORMAT_CORRUPT, cause)
+    return refusal(head, 500, TRANSIENT_NETWORK_PROBLEM, cause)
 
 
-def keep_seconds(attempt: Attempt) -> float:
-    """How long the outcome answers identical POSTs; 0: the next one is a new attempt."""
-    if attempt.outcome is Outcome.UNKNOWN:
-        return KEEP_UNKNOWN
-    if attempt.outcome in (Outcome.SENT, Outcome.PARTIAL):
-        return KEEP_SENT
-    refused_for_good = attempt.outcome is Outcome.REFUSED and attempt.status_class is StatusClass.PERMANENT
-    return KEEP_REFUSED if refused_for_good else 0.0
+def passed_on(body: bytes, headers: tuple[Header, ...], status: int, *, untyped: str = MMS_MESSAGE) -> Reply:
+    """What the carrier said, its octets unchanged. `untyped` is the Content-Type of a body that came without one."""
+    sound = tuple(item for item in headers if _is_utf8(item[1]))
+    if body and not any(name.lower() == "content-type" for name, _ in sound):
+        sound = (*sound, ("Content-Type", untyped))
+    return Reply(status, body, sound)
 
 
 def with_id(cause: str, message_id: str) -> str:
     """The cause, cut so that the message id behind it is whole."""
     return f"{cause[: MAX_TEXT - len(message_id) - 3]} [{message_id}]"
-
-
-def _is_for_the_client(attempt: Attempt) -> bool:
-    """Whether the carrier's confirmation goes on. An Ok that came before the whole message left is no acceptance."""
-    if attempt.conf is None:
-        return False
-    return attempt.outcome is not Outcome.NOT_SENT or attempt.status_class is not StatusClass.OK
-
-
-def _passed_on(answer: Answer, status: int, *, untyped: str = MMS_MESSAGE) -> Reply:
-    headers = tuple(item for item in answer_headers(answer.headers) if _is_utf8(item[1]))
-    if answer.body and not any(name.lower() == "content-type" for name, _ in headers):
-        headers = (*headers, ("Content-Type", untyped))
-    return Reply(status, answer.body, headers)
 
 
 def _is_utf8(value: str) -> bool:

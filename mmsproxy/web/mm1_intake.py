@@ -1,15 +1,19 @@
 """What a PDU that came in at the MM1 door is, and whether the door takes it (mm1.md 4, steps 6 to 9).
 
-Rule 1: pure. Rule 2: refused is what lacks a header that the standard makes mandatory, and no more (mm1.md 1): versions, bodies, dates
+Rule 1: no I/O. Rule 2: refused is what lacks a header that the standard makes mandatory, and no more (mm1.md 1): versions, bodies, dates
 and repeated headers are the carrier's to judge. Rule 3: the octets are only read; what goes on is what came.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mmsproxy.carrier.attempt import Awaited
+from mmsproxy.carrier.headers import Header
+from mmsproxy.carrier.line import Line
 from mmsproxy.errors import PduError
 from mmsproxy.pdu_schema import HEADER_BY_ATTR, PDUS, Direction, PduDef
 from mmsproxy.wap_numbers import MessageType
@@ -25,15 +29,47 @@ SERVED: dict[int, Awaited] = {
     MessageType.M_READ_REC_IND: Awaited.NOTHING,
 }
 KNOWN: dict[int, PduDef] = {row.number: row for row in PDUS}  # also asked with octets that are no PDU's number
+ADDRESS_FIELDS = ("to", "cc", "bcc")
+_SEPARATORS = re.compile(r"[ ()-]+")  # what people write between digits; no point, since 10.0.0.1 is an address too
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A PDU that may go to the carrier: what an answer needs of it, what decides its attempt, and its Transaction-ID as text."""
+    """A PDU that may go to the carrier: what an answer needs of it, what decides its attempt, and what policy and people look at.
+
+    transaction_id  as text
+    recipients      of To, Cc and Bcc, each once: numbers as they are dialled, mail addresses; one that cannot be read is there too
+    """
 
     head: Head
     awaited: Awaited
     transaction_id: str | None
+    recipients: tuple[str, ...] = ()
+    subject: str | None = None
+    delivery_report: bool = False
+    read_report: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A PDU that passed the checks, with what is needed to send it and to answer.
+
+    client   the address that it came from; headers  those of its fields that may go on to the carrier
+    ref      names these octets of this client where there is no message: the same for each POST of them
+    """
+
+    client: str
+    ref: str
+    intake: Intake
+    line: Line
+    pdu: bytes
+    headers: tuple[Header, ...]
+    user_agent: str
+
+
+def ref_of(client: str, pdu: bytes) -> str:
+    """So that a log shows retries as what they are."""
+    return "pdu_" + hashlib.sha256(client.encode("utf-8", "replace") + b"\0" + pdu).hexdigest()[:16]
 
 
 def take_in(pdu: bytes, message_id: str, *, max_size: int | None) -> Intake | Reply:
@@ -55,7 +91,35 @@ def take_in(pdu: bytes, message_id: str, *, max_size: int | None) -> Intake | Re
     if max_size is not None and len(pdu) > max_size:
         text = answers.with_id(f"too large for the carrier: at most {max_size} bytes, this has {len(pdu)}", message_id)
         return answers.refusal(head, 413, answers.PERMANENT_FAILURE, text)
-    return Intake(head, awaited, decoded.transaction_id)
+    return _intake(head, awaited, decoded)
+
+
+def _intake(head: Head, awaited: Awaited, decoded: mms_pdu.Pdu) -> Intake:
+    if not isinstance(decoded, mms_pdu.SendReq | mms_pdu.ForwardReq):
+        return Intake(head, awaited, decoded.transaction_id)
+    return Intake(
+        head,
+        awaited,
+        decoded.transaction_id,
+        tuple(dict.fromkeys(_recipients(decoded))),
+        str(decoded.subject) if isinstance(decoded, mms_pdu.SendReq) and decoded.subject is not None else None,
+        decoded.delivery_report is True,
+        decoded.read_report is True,
+    )
+
+
+def _recipients(decoded: mms_pdu.SendReq | mms_pdu.ForwardReq) -> Iterator[str]:
+    """A field that the codec could not read still reaches the carrier, so it counts, as something that no policy takes for a number."""
+    for attr in ADDRESS_FIELDS:
+        yield from (dialled(address.text) for address in getattr(decoded, attr) if address.text)
+        yield from ("?" for header in decoded.extra if header.key == HEADER_BY_ATTR[attr].number)
+
+
+def dialled(address: str) -> str:
+    """The address without /TYPE=, a number without what people write between its digits (OMA-TS-MMS_ENC 8)."""
+    bare = re.split(r"/TYPE=", address, maxsplit=1, flags=re.IGNORECASE)[0].strip()
+    joined = _SEPARATORS.sub("", bare)
+    return joined if re.fullmatch(r"\+?[0-9*#]+", joined) else bare
 
 
 def _malformed(head: Head, cause: str, message_id: str) -> Reply:

@@ -9,7 +9,8 @@ import json
 import secrets
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +27,11 @@ from mmsproxy.config_post import OutboxConfig
 from mmsproxy.errors import LineStopped, MmsproxyError
 from mmsproxy.link import LinkState, LinkStatus, Phase
 from mmsproxy.post.clerk import Clerk
-from mmsproxy.post.job import Lease, Result
-from mmsproxy.post.records import Pdu
-from mmsproxy.post.store import Store, open_store
+from mmsproxy.post.job import Lease, LeaseLost, Result
+from mmsproxy.post.keeper import Keeper
+from mmsproxy.post.outbox import Outbox
+from mmsproxy.post.records import Message, Pdu
+from mmsproxy.post.store import Store, new_owner, open_store
 from mmsproxy.post.work import Worker
 from mmsproxy.web.api import start_api
 from mmsproxy.web.desk import WEB_LIMITS, Desk
@@ -165,6 +168,10 @@ class Posted:
     transaction_id: str | None
 
 
+async def _nothing() -> None:
+    return
+
+
 class ScriptedLine:
     """Stands for carrier.line.Line. Scripts are played in turn, the last one for ever."""
 
@@ -176,8 +183,13 @@ class ScriptedLine:
         self.posted: list[Posted] = []
         self.queue_length = 0
         self.wait = 0.0
+        self.pace = 0.0
+        self.min_interval = 0.0
+        self.status = LinkStatus.ATTACHED
+        self.reason = ""
         self.stopped = False
         self.held_at = Phase.NO_BEARER
+        self.held = 0  # attempts that came to `held_at`
         self.go = asyncio.Event()
         self.go.set()
 
@@ -185,8 +197,12 @@ class ScriptedLine:
     def mmsc_authority(self) -> tuple[str, int]:
         return "mms.carrier.example", 80
 
-    def estimate_wait(self) -> float:
-        return self.wait
+    @property
+    def state(self) -> LinkState:
+        return LinkState(self.status, self.reason)
+
+    def estimate_wait(self, ahead: int = 0) -> float:
+        return self.wait + ahead * self.pace
 
     def will(self, *scripts: dict[str, Any]) -> None:
         """The scripts to play, each by what differs from the good one; `raises` stands for a fault of our own."""
@@ -202,10 +218,11 @@ class ScriptedLine:
         pdu: bytes,
         headers: Sequence[tuple[str, str]] = (),
         *,
-        on_phase: Callable[[Phase], None],
+        on_phase: Callable[[Phase], None] = lambda _: None,
         transaction_id: str | None,
         awaited: Awaited,
         budget: float,
+        before_last_byte: Callable[[], Awaitable[None]] = _nothing,
     ) -> Attempt:
         for name, value in headers:
             check(name, value)
@@ -213,13 +230,21 @@ class ScriptedLine:
         self.queue_length += 1
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         try:
+            is_offered = self.held_at >= Phase.LAST_BYTE
+            if is_offered:
+                await before_last_byte()
             for phase in Phase:
                 if phase <= self.held_at:
                     on_phase(phase)
+            self.held += 1
             await self.go.wait()
             if isinstance(script, BaseException):
                 raise script
+            if script.phase >= Phase.LAST_BYTE and not is_offered and not self.stopped:
+                await before_last_byte()
             return self._judged(script, pdu, awaited, transaction_id)
+        except LeaseLost as error:
+            return not_attempted(error, size=len(pdu), timings=Timings())
         finally:
             self.queue_length -= 1
 
@@ -237,28 +262,80 @@ def line() -> ScriptedLine:
     return ScriptedLine()
 
 
-@pytest.fixture
-async def mm1(caller: Caller) -> AsyncIterator[Callable[..., Any]]:
-    """Opens an MM1 door before scripted lines; `caller` then calls it."""
-    doors: list[Door] = []
-    served: list[ScriptedLine] = []
+class Mm1House:
+    """An MM1 door before scripted lines, with a real store, outbox and keeper behind it. Calling it opens all of that.
 
-    async def opened(*lines: ScriptedLine, client_wait: float = 20.0, limits: Limits | None = None, **settings: Any) -> Door:
-        served.extend(lines)
-        config = Mm1Config.model_validate({"listen": "127.0.0.1:0", **settings})
-        fleet = Fleet(lines)  # type: ignore[arg-type] # a scripted line is all that the door sees of a line
+    skew   seconds by which the store's clock is ahead
+    """
+
+    def __init__(self, folder: Path, caller: Caller) -> None:
+        self._folder = folder
+        self._caller = caller
+        self._lines: tuple[ScriptedLine, ...] = ()
+        self._options: dict[str, Any] = {}
+        self._ids = itertools.count(1)
+        self.skew = 0.0
+        self.store: Store
+        self.outbox: Outbox
+        self.door: Door | None = None
+
+    async def __call__(self, *lines: ScriptedLine, client_wait: float = 20.0, limits: Limits | None = None, **settings: Any) -> Door:
+        self._lines = lines
         short = limits or replace(Limits(), header=2.0, body=2.0, linger=0.3, keepalive=2.0)
-        doors.append(await start_mm1(fleet, config, client_wait=client_wait, limits=short))
-        caller.port = doors[-1].port
-        return doors[-1]
+        self._options = {"client_wait": client_wait, "limits": short}
+        self._config = Mm1Config.model_validate({"listen": "127.0.0.1:0", **settings})
+        return await self.open()
 
-    yield opened
-    for line in served:
-        line.stopped = True
-        line.go.set()
+    async def open(self) -> Door:
+        self.store = await open_store(
+            f"sqlite+aiosqlite:///{self._folder}/post.db",
+            media=self._folder / "media",
+            clock=lambda: time.time() + self.skew,
+            new_id=lambda prefix: f"{prefix}_{next(self._ids):06}",
+            reserve=0,
+            low_water=0,
+        )
+        owner = new_owner("node")
+        await self.store.recover(owner)
+        self.outbox = Outbox(self.store, self._lines, owner=owner, poll=0.02)
+        await self.outbox.start()
+        self.keeper = Keeper(self.store, every=0.05)
+        await self.keeper.start()
+        fleet = Fleet(self._lines)  # type: ignore[arg-type] # a scripted line is all that the door sees of a line
+        self.door = await start_mm1(fleet, self._config, store=self.store, **self._options)
+        self._caller.port = self.door.port
+        return self.door
+
+    async def close(self) -> None:
+        """In the order of the gateway: outbox and lines first, then the door, then the store."""
+        if self.door is None:
+            return
+        for line in self._lines:
+            line.stopped = True
+            line.go.set()
+        await self.outbox.stop(5)
+        await self.door.stop()
+        await self.keeper.stop()
+        await self.store.close()
+        for line in self._lines:
+            line.stopped = False
+
+    async def restart(self) -> Door:
+        await self.close()
+        return await self.open()
+
+    async def message(self) -> Message:
+        """The newest one."""
+        return (await self.store.page()).messages[0]
+
+
+@pytest.fixture
+async def mm1(caller: Caller, tmp_path: Path) -> AsyncIterator[Mm1House]:
+    """Opens an MM1 door before scripted lines; `caller` then calls it."""
+    house = Mm1House(tmp_path, caller)
+    yield house
     caller.close()
-    for door in doors:
-        await door.stop()
+    await house.close()
 
 
 # The web door over a real store, with the real clerk; a line that shows what it is told to.
@@ -355,7 +432,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         f"sqlite+aiosqlite:///{tmp_path}/post.db",
         media=tmp_path / "media",
         clock=lambda: clock[0],
-        new_id=lambda prefix: f"{prefix}_{next(ids):06}",
+        new_id=lambda prefix: f"{prefix}_{next(ids):026}",
         reserve=0,
         low_water=0,
     )
