@@ -60,7 +60,7 @@ def _box(data: bytes, wanted: bytes, start: int, stop: int) -> tuple[int, int] |
 
 def _of_amr(data: bytes) -> int:
     at, frames = 6, 0
-    while at < len(data):
+    while at < len(data) and frames <= MAX_MS // AMR_FRAME_MS:
         at += AMR_OCTETS[data[at] >> 3 & 0xF]
         frames += 1
     return frames * AMR_FRAME_MS

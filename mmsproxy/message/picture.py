@@ -12,6 +12,8 @@ import io
 import math
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import NoReturn
 
 from PIL import Image
@@ -33,6 +35,7 @@ MAX_SCALINGS = 6
 MAX_PROFILE = 4096  # octets of an ICC profile worth keeping: Display P3 has 548
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+HEIF_PLUGIN = "pillow_heif"  # Pillow reads no HEIC by itself; where this is installed, photos of iPhones become JPEG
 KEPT = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}  # every phone shows these
 EXIF_ORIENTATION = 0x0112
 _TURNS = {  # EXIF 2.32 4.6.4 A
@@ -111,14 +114,28 @@ def _opened(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=_formats(data))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         _too_many_pixels()
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise whatever a broken file makes them raise
-        raise BadPicture(f"no picture that can be read ({type(error).__name__})", cure="send a JPEG, PNG, GIF or WebP") from None
+        raise BadPicture(f"no picture that can be read ({type(error).__name__})", cure=_cure(data)) from None
     if image.width * image.height > MAX_PIXELS:
         _too_many_pixels()
     return image
+
+
+def _cure(data: bytes) -> str:
+    formats = "send a JPEG, PNG, GIF or WebP"
+    return f"{formats}; for HEIC install pillow-heif" if data[4:8] == b"ftyp" and find_spec(HEIF_PLUGIN) is None else formats
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    if data[4:8] != b"ftyp" or find_spec(HEIF_PLUGIN) is None:
+        return FORMATS
+    plugin = import_module(HEIF_PLUGIN)
+    plugin.options.DECODE_THREADS = 1  # each thread takes address space, which is limited
+    plugin.register_heif_opener(thumbnails=False)
+    return (*FORMATS, "HEIF")
 
 
 def _too_many_pixels() -> NoReturn:

@@ -135,6 +135,8 @@ def test_what_is_no_smil(text: str) -> None:
 def test_a_huge_smil_is_refused_before_it_is_read() -> None:
     assert refused(fields.Smil, "<smil>" * 100_000) == "too_long"
     assert refused(fields.Smil, "<smil>" * 5_000) == "invalid_smil"
+    deep = "<smil>" + "<a>" * 4_000 + "<img src='a'/>" + "</a>" * 4_000 + "</smil>"
+    assert taken(fields.Smil, deep) == deep
 
 
 @pytest.mark.parametrize("name", ["image/jpeg", "text/plain; charset=utf-8", "application/vnd.a-b+xml"])

@@ -45,6 +45,7 @@ def test_amr() -> None:
     silence = b"\x44" + bytes(5)
     assert milliseconds(b"#!AMR\n" + frame_122 * 100 + silence * 50) == 3000
     assert milliseconds(b"#!AMR\n") is None
+    assert milliseconds(b"#!AMR\n" + b"\x7c" * 1_000_000) is None
 
 
 def test_wav() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -218,6 +219,42 @@ def test_stripped_keeps_coding_and_orientation() -> None:
     assert opened(plain).tobytes() == opened(told).tobytes()
     webp = coded(quarters(30, 30), "WEBP")
     assert picture.stripped(webp) == webp
+
+
+HEIC = b"\x00\x00\x00\x14ftypheic" + bytes(40)
+
+
+def test_heic_without_its_plugin_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture, "find_spec", lambda name: None)
+    with pytest.raises(BadPicture) as caught:
+        fit(HEIC, LIMIT, SMALL_BOX)
+    assert "install pillow-heif" in caught.value.cure
+
+
+def test_heic_is_read_by_its_plugin_where_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plugin:
+        options = SimpleNamespace(DECODE_THREADS=4)
+
+        @staticmethod
+        def register_heif_opener(**_: object) -> None:
+            Image.register_open("HEIF", lambda stream, name: stands_in, lambda start: start[4:12] == b"ftypheic")
+
+    stands_in = smooth(3000, 2000)
+    stands_in.format = "HEIF"
+    monkeypatch.setattr(picture, "find_spec", lambda name: object())
+    monkeypatch.setattr(picture, "import_module", lambda name: Plugin)
+    monkeypatch.setattr(Image, "ID", [*Image.ID])
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    fitted = fit(HEIC, LIMIT, SMALL_BOX)
+    assert (fitted.content_type, fitted.width, Plugin.options.DECODE_THREADS) == ("image/jpeg", 1600, 1)
+
+
+def test_heic_of_a_phone() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    fitted = fit(coded(quarters(3000, 2000), "HEIF", exif=with_exif(6).tobytes()), LIMIT, SMALL_BOX)
+    assert (fitted.content_type, fitted.width, fitted.height) == ("image/jpeg", 1067, 1600)
+    assert b"Secret" not in fitted.data
 
 
 SOURCES = [coded(quarters(60, 40), form) for form in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")]
