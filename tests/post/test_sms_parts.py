@@ -140,6 +140,22 @@ async def test_who_lost_the_message_begins_nothing(sender: Sender, clock: Any) -
     assert [(row.n, row.reference) for row in await sender.rows(job.id)] == [(0, 1)]
 
 
+async def test_a_late_end_does_not_lift_the_doubt_of_the_next_attempt(sender: Sender, clock: Any) -> None:
+    message_id = await sender.accept()
+    lease, late = await sender.begin()
+    await sender.part(lease, late, 0, 2)
+    clock.go(1000)
+    await sender.store.recover("node/2")
+    await sender.store.retry(message_id, accept_duplicate_risk=True)
+    lease, job = await sender.begin()
+    await sender.part(lease, job, 0, 2)
+    await sender.end(late, 0, PartState.FAILED)
+    message = await sender.store.message(message_id)
+    assert message.job.in_doubt
+    assert message.job.line == "mint"
+    assert [(row.state, row.attempt) for row in await sender.rows(message_id)] == [("begun", 2)]
+
+
 async def test_a_sent_part_is_never_begun_again(sender: Sender, clock: Any) -> None:
     message_id = await sender.accept()
     lease, job = await sender.begin()
