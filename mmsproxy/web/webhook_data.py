@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmsproxy.post.job import Kind
 from mmsproxy.post.records import Event
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.message_resource import Context, resource
@@ -27,7 +28,8 @@ def described(desk: Desk) -> Describe:
             return event.data
         message = await desk.store.message(event.message_id)
         attempts = await desk.store.attempts(message.job) if message.job.attempts else ()
-        shown = resource(message, Context(attempts=attempts, size_limit=line_of(desk, message.job).max_size))
+        size_limit = line_of(desk, message.job).max_size if message.job.kind is Kind.MMS else None
+        shown = resource(message, Context(attempts=attempts, size_limit=size_limit))
         for file in shown["media"]:
             file["url"] = f"/v1/messages/{message.job.id}/media/{file['n']}"
         told = {name: event.data[name] for name in TOLD_BY_THE_EVENT if name in event.data}

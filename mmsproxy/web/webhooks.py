@@ -184,8 +184,8 @@ class Webhooks:
         await self._insist(partial(_settle, delivery=delivery, tried=tried, pause=pause, is_gone=is_gone))
         outcome = "delivered" if tried.is_delivered else "failed" if pause is None else "retrying"
         self._bus.announce(WebhookTried(delivery.webhook_id, outcome, tried.status, loop.time() - begun))
-        level = logging.INFO if tried.is_delivered else logging.WARNING
-        extra = {"webhook": delivery.webhook_id, "event": delivery.event.id, "status": tried.status, "attempts": attempts}
+        level = logging.DEBUG if tried.is_delivered else logging.WARNING
+        extra = {"webhook": delivery.webhook_id, "event_id": delivery.event.id, "status": tried.status, "attempts": attempts}
         _log.log(level, "%s is %s%s", delivery.event.type, outcome, f": {tried.detail}" if tried.detail else "", extra=extra)
 
     async def _tried(self, delivery: Delivery) -> _Tried:
@@ -195,7 +195,7 @@ class Webhooks:
         except OutsideError as error:
             return _Tried(None, str(error))
         except Exception as error:  # noqa: BLE001 - a supervisor: one delivery that cannot be made must not be tried for ever
-            _log.exception("a delivery ended by a fault of ours", extra={"webhook": delivery.webhook_id, "event": delivery.event.id})
+            _log.exception("a delivery ended by a fault of ours", extra={"webhook": delivery.webhook_id, "event_id": delivery.event.id})
             return _Tried(None, f"a fault of the gateway: {type(error).__name__}")
 
     async def _encoded(self, delivery: Delivery) -> Encoded:

@@ -15,7 +15,7 @@ from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.config import Settings
 from mmsproxy.link import Phase
-from mmsproxy.post.job import Lease, Result
+from mmsproxy.post.job import Kind, Lease, Result
 from mmsproxy.post.moves import NotFound
 from mmsproxy.post.records import Draft, Event, NewMedia, Pdu
 from mmsproxy.post.store import Store, open_store
@@ -88,6 +88,12 @@ async def test_the_message_with_the_state_of_the_event(store: Store, desk: Desk)
     ]
     assert (last["carrier"]["message_id"], last["metadata"], last["cause"]) == ("m-1", {"order": "17"}, "worker")
     assert "parts" not in last
+
+
+async def test_an_sms_has_no_size_limit(store: Store, desk: Desk) -> None:
+    events = await sent(store, text="hello", kind=Kind.SMS)
+    told = await described(desk)(events[-1])
+    assert (told["type"], told["size_limit"]) == ("sms", None)
 
 
 async def test_it_fits_into_a_webhook(store: Store, desk: Desk) -> None:

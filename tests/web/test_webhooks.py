@@ -354,6 +354,8 @@ async def test_a_fault_of_ours_is_a_failed_try(store: Store, endpoint: Endpoint,
     await accept(store)
     (found,) = await settled(store, 1, "waiting")
     assert (found.detail, endpoint.told) == ("a fault of the gateway: RuntimeError", [])
+    record = next(record for record in caplog.records if record.exc_info)
+    assert (record.event_id, record.webhook) == (found.event.id, "whk_1")
 
 
 async def test_facts(store: Store, endpoint: Endpoint, worker: Any) -> None:
