@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_RECIPIENTS = 100  # numbers in one request; how many one MMS may have, the carrier's preset and limits.recipients say
@@ -28,6 +28,7 @@ MAX_SMIL = 32_768  # characters
 MAX_TAG = 64  # characters
 MAX_METADATA = 20  # pairs (delivery.md 6)
 MAX_METADATA_TEXT = 512  # characters of a key or a value (delivery.md 6)
+MAX_VALID_FOR = 604_800  # seconds: 7 days (delivery.md 4)
 MAX_SHOWN = 40  # characters of a wrong value that a message repeats
 
 # E.164 with or without the plus, or a short code: whether one is allowed is for limits.numbers to say (delivery.md 9).
@@ -178,6 +179,11 @@ def _moment(value: Any) -> Any:
     raise PydanticCustomError("invalid_time", "write a date and time with its zone, for example 2026-11-22T18:50:00Z")
 
 
+def _whole(value: Any) -> Any:
+    """60.0 is the whole number 60 (JSON Schema 2020-12, 4.2.3)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _smil(value: str) -> str:
     if len(value) > MAX_SMIL:
         raise _too_long("the SMIL", len(value), MAX_SMIL)
@@ -272,6 +278,7 @@ Octets = Annotated[
         }
     ),
 ]
+Seconds = Annotated[int, Field(ge=1, le=MAX_VALID_FOR), BeforeValidator(_whole)]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Smil = Annotated[str, AfterValidator(_smil), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_SMIL})]
 Metadata = Annotated[

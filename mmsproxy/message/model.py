@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from mmsproxy.errors import Fault, MmsproxyError
 from mmsproxy.message import fields
-from mmsproxy.message.fields import MAX_MEDIA, MAX_RECIPIENTS, MAX_SHOWN, MAX_SUBJECT
+from mmsproxy.message.fields import MAX_MEDIA, MAX_RECIPIENTS, MAX_SHOWN, MAX_SUBJECT, MAX_VALID_FOR
 
 __all__ = [
     "MAX_MEDIA",
@@ -33,7 +33,6 @@ __all__ = [
 
 MAX_DEPTH = 16  # nesting of the JSON text (delivery.md 8)
 MAX_MISTAKES = 25  # mistakes told in one answer: a list of a million wrong numbers must not become an answer of a million lines
-MAX_VALID_FOR = 604_800  # seconds: 7 days (delivery.md 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,12 @@ class InvalidRequest(MmsproxyError):
 
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+def _only_when(name: str, value: str, then: dict[str, Any], otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
+    """JSON Schema for what one field's value asks of the others."""
+    rule = {"if": {"required": [name], "properties": {name: {"const": value}}}, "then": then}
+    return rule if otherwise is None else {**rule, "else": otherwise}
 
 
 class MediaItem(BaseModel):
@@ -98,7 +103,17 @@ class SendRequest(BaseModel):
             "anyOf": [
                 {"required": ["text"], "properties": {"text": {"type": "string"}}},
                 {"required": ["media"], "properties": {"media": {"minItems": 1}}},
-            ]
+            ],
+            "allOf": [
+                _only_when("fallback", "sms", {"required": ["text"], "properties": {"text": {"type": "string"}}}),
+                _only_when("as", "sms", {"properties": {"media": {"maxItems": 0}, "subject": {"type": "null"}, "smil": {"type": "null"}}}),
+                _only_when(
+                    "layout",
+                    "custom",
+                    {"required": ["smil"], "properties": {"smil": {"type": "string"}}},
+                    {"properties": {"smil": {"type": "null"}}},
+                ),
+            ],
         },
     )
 
@@ -121,8 +136,8 @@ class SendRequest(BaseModel):
     delivery_report: bool = Field(default=False, description="Ask for a report when it is delivered.")
     read_report: bool = Field(default=False, description="Ask for a report when it is read; few phones give one.")
     priority: Literal["low", "normal", "high"] = Field(default="normal", description="high goes before what waits, low after it.")
-    valid_for: int | None = Field(
-        default=None, ge=1, le=MAX_VALID_FOR, description="Seconds from being due after which it is no longer sent; null: as configured."
+    valid_for: fields.Seconds | None = Field(
+        default=None, description="Seconds from being due after which it is no longer sent; null: as configured."
     )
     send_at: fields.Moment | None = Field(default=None, description="When to send it (RFC 3339); null: now.")
     line: fields.LineName | None = Field(default=None, description="Name or own number of the line that shall send it; null: any.")

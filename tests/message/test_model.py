@@ -228,6 +228,10 @@ def test_several_numbers_are_a_group_only_when_asked_for() -> None:
     assert not model.parse_document({**GOOD, "group": True}).is_group
 
 
+def test_a_whole_number_may_have_a_fraction_of_nothing() -> None:
+    assert model.parse_send_request(b'{"to": "1234567", "text": "x", "valid_for": 60.0}').valid_for == 60
+
+
 def test_media_alone_is_a_message() -> None:
     assert model.parse_document({"to": "1234567", "media": [{"data": b"\xff\xd8"}]}).text is None
 
