@@ -140,7 +140,6 @@ FAULTS: dict[str, list[MmsproxyError | None]] = {
     "none": [],
     "second refused": [None, BUSY],
     "third lost": [None, None, LinkLost("unplugged")],
-    "two refused": [BUSY, None, BUSY],
     "third in doubt": [None, None, SmsUnknown("silence")],
 }
 
