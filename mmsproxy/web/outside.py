@@ -290,6 +290,10 @@ def _forbidden(url: URL, reason: str) -> Forbidden:
 
 def _said(error: BaseException) -> str:
     """One line; aiohttp's own words may hold the whole URL, so only those of the system are told."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "no TLS connection could be made"
     cause = getattr(error, "os_error", None) or error
     if isinstance(cause, OSError) and cause.strerror:
         return f"no connection: {cause.strerror}"

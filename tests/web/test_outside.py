@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 
 from mmsproxy.web.outside import (
     MAX_RETRY_AFTER,
@@ -19,6 +22,7 @@ from mmsproxy.web.outside import (
     MediaSource,
     Outside,
     OutsideError,
+    _said,
     checked_url,
     retry_after,
 )
@@ -153,6 +157,25 @@ async def test_what_is_no_http(server: Server, said: bytes) -> None:
     server.answer = said
     with pytest.raises(OutsideError, match=r"^127\.0\.0\.1: "):
         await Outside(True).get(server.url(), limit=9, timeout=GUARD)
+
+
+async def test_no_tls() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        with pytest.raises(OutsideError, match="no TLS connection could be made"):
+            await Outside(True, names(cam=["127.0.0.1"])).get(f"https://cam.example:{port}/", limit=9, timeout=GUARD)
+
+
+def test_a_certificate_that_is_not_trusted() -> None:
+    key = ConnectionKey("cam.example", 443, True, True, None, None, None)
+    assert (
+        _said(aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("self-signed"))) == "its certificate is not trusted"
+    )
 
 
 async def test_nobody_listens(server: Server) -> None:
