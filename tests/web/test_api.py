@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmsproxy.errors import ListenError, StoreUnavailable
+from mmsproxy.message.model import SendRequest
 from mmsproxy.post.reading import Run
 from mmsproxy.web import auth
 from mmsproxy.web.api import gathered, start_api
@@ -172,12 +174,10 @@ async def test_a_person_is_asked_for_the_token_at_the_page_to_read(api: Any) -> 
     answer = await api.ask("GET", "/docs", token=None)
     assert_problem(answer, "unauthorized")
     assert answer[1]["WWW-Authenticate"] == 'Basic realm="mmsproxy"'
-    assert (await api.ask("GET", "/docs", token=None, auth=None, headers={"Authorization": "Basic " + _basic("me", TOKEN)}))[0] == 200
+    assert (await api.ask("GET", "/docs", token=None, headers={"Authorization": "Basic " + _basic("me", TOKEN)}))[0] == 200
 
 
 def _basic(user: str, password: str) -> str:
-    import base64
-
     return base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
@@ -339,6 +339,12 @@ def test_every_problem_is_documented_with_its_status(page: str) -> None:
     section = page.partition("## Problems")[2]
     documented = {(int(status), code) for status, code in re.findall(r"^\| (\d+) \| `(\w+)` \|", section, re.MULTILINE)}
     assert documented == {(problem.status, code) for code, problem in PROBLEMS.items()}
+
+
+def test_every_field_of_a_request_is_documented_and_no_other(page: str) -> None:
+    section = page.partition("## Sending")[2].partition("Only `to`")[0]
+    fields = {field.alias or name for name, field in SendRequest.model_fields.items()}
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == fields
 
 
 async def test_every_address_is_documented(api: Any, page: str) -> None:
