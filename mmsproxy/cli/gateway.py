@@ -1,4 +1,4 @@
-"""How a command talks to a running gateway: one POST over one connection, by the standard library's blocking client.
+"""How a command talks to a running gateway: one request over one connection, by the standard library's blocking client.
 
 Rule 1: a gateway that cannot be reached and a gateway that took the request but never answered are two different errors, for only the
 first is proof that nothing was sent. Rule 2: no proxy is taken from the environment: a message must not go astray by `http_proxy`.
@@ -85,6 +85,13 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float, p
 
     Raises Unreachable while nothing was sent, NoAnswer after that.
     """
+    return ask("POST", url, headers, body, timeout=timeout, proxy=proxy)
+
+
+def ask(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, *, timeout: float, proxy: str | None = None
+) -> HttpAnswer:
+    """Any request; as `post`."""
     target = target_of(url)
     peer = target_of(proxy if "://" in proxy else f"http://{proxy}") if proxy else target
     connection = _connected(peer)
@@ -94,20 +101,27 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float, p
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may answer before it has read all; the answer says why
-            connection.request("POST", target.url if proxy else target.path, body, {**headers, "Connection": "close"})
+            connection.request(method, target.url if proxy else target.path, body, {**headers, "Connection": "close"})
         response = connection.getresponse()
         content = response.read(MAX_ANSWER)
         if response.length:  # read(n) takes an early end for the end
             raise http.client.IncompleteRead(content, response.length)
     except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(
-            f"{peer.authority} took the message but gave no answer ({error or type(error).__name__}); it may have been sent",
-            cure="look at the gateway's log before sending it again",
-        ) from None
+        raise _no_answer(method, peer, error) from None
     finally:
         connection.close()
     origin = response.getheader("X-Mmsproxy-Origin") or "carrier"
     return HttpAnswer(response.status, response.getheader("Content-Type") or "", origin, content, time.monotonic() - started)
+
+
+def _no_answer(method: str, peer: Target, error: Exception) -> NoAnswer:
+    why = str(error) or type(error).__name__
+    if method == "GET":
+        return NoAnswer(f"{peer.authority} gave no answer ({why})", cure="look at the gateway's log")
+    return NoAnswer(
+        f"{peer.authority} took the message but gave no answer ({why}); it may have been sent",
+        cure="look at the gateway's log before sending it again",
+    )
 
 
 def _connected(peer: Target) -> http.client.HTTPConnection:

@@ -12,13 +12,19 @@ from cyclopts import App
 from mmsproxy.errors import ConfigError, MmsproxyError
 from mmsproxy.version import __version__
 
+NOTHING_TRIED = ("usage", "unreachable")  # codes of errors for which nothing was done
+
 app = App(
     name="mmsproxy",
     version=__version__,
     help="A local MMSC proxy: sends MMS through the TCP socket of a cellular modem, with nothing but a SIM.",
 )
 app.command("mmsproxy.cli.serve:serve", name="serve", help="Run the gateway.")
-app.command("mmsproxy.cli.send:send", name="send", help="Send a text as one MMS through a running gateway.")
+app.command("mmsproxy.cli.send:send", name="send", help="Send a text or pictures through a running gateway, and follow them.")
+app.command("mmsproxy.cli.messages:app", name="messages", help="List, show, cancel, retry and resolve messages.")
+app.command("mmsproxy.cli.token:app", name="token", help="Make, list and revoke tokens of a running gateway.")
+app.command("mmsproxy.cli.pause:pause", name="pause", help="Stop sending: everything, or one line.")
+app.command("mmsproxy.cli.pause:resume", name="resume", help="Send again what waits.")
 app.command("mmsproxy.cli.decode:decode", name="decode", help="Show an MMS PDU as a readable tree.")
 app.command("mmsproxy.cli.encode:encode", name="encode", help="Make an MMS PDU from its JSON form.")
 app.command("mmsproxy.cli.simulate:app", name="simulate", help="Run a simulated modem or a simulated carrier on its own.")
@@ -36,7 +42,7 @@ def main() -> None:
         sys.exit(2)
     except MmsproxyError as error:
         print(f"mmsproxy: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if error.code in NOTHING_TRIED else 1)
     except BrokenPipeError:
         sys.stderr.close()  # `mmsproxy decode x | head`: the reader has left, which is no fault
         sys.exit(1)

@@ -1,49 +1,35 @@
-"""`mmsproxy send`: one message through a running gateway, its answer in words or as JSON.
+"""`mmsproxy send`: one message through a running gateway, followed until the carrier has said yes or no.
 
-Rule 1: 0 only when the carrier said Ok; 1 when it did not or nobody knows; 2 when nothing was tried (usage, no token, no gateway).
-Rule 2: what the far end wrote is shown with its control characters escaped. tools/send.py is the same for a machine without mmsproxy.
+Rule 1: 0 only when the carrier said Ok (with --no-wait: when the gateway keeps it); 1 when it did not or nobody knows; 2 when nothing was
+tried (usage, no token, no gateway). Rule 2: a request whose answer was lost is repeated under the same Idempotency-Key, so it is never
+two messages. tools/send.py is the same for a machine without mmsproxy.
 """
 
 from __future__ import annotations
 
 import json as json_module
-import re
+import mimetypes
+import secrets
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from mmsproxy.cli.gateway import HttpAnswer, NoAnswer, Unreachable, post
+from mmsproxy.cli import api as web
+from mmsproxy.cli.api import JSON, Access, Api, Json, Problem, UsageError, connect, document_of, safe
+from mmsproxy.cli.gateway import NoAnswer, Unreachable
+from mmsproxy.cli.messages import message_lines, row
+from mmsproxy.cli.send_pdu import send_pdu
+from mmsproxy.cli.watching import ACCEPTED, Undecided, Watch, display
 
-OK = 0x80
-PARTIAL = 0xC4
-MMS_TYPE = "application/vnd.wap.mms-message"
-DEFAULT_CONFIG = Path("config.yaml")
-ANSWER_SECONDS = 300.0  # a cold modem may take minutes to come up before the message leaves
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # listening on every address: this machine is reached by its own
+WAIT_SECONDS = 300.0  # a cold modem may take minutes to come up before the message leaves
+TRIES = 3  # of a request whose answer was lost
+RETRY_PAUSE = 1.0  # seconds
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_WORDS = {
-    "sent": "the carrier accepted the message",
-    "partial": "the carrier accepted it for some recipients only",
-    "unknown": "it may have been sent; sending it again may send it twice",
-}
-
-
-class UsageError(Exception):
-    """Nothing was tried; the line says what to write instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """Where the gateway of this configuration listens, and its token file."""
-
-    web: str
-    mm1: str
-    token_file: Path
+Flag = Annotated[bool, Parameter(negative=())]
 
 
 def send(
@@ -51,63 +37,78 @@ def send(
     text: str | None = None,
     *,
     file: str | None = None,
+    media: Annotated[list[str] | None, Parameter(negative=())] = None,
     subject: str | None = None,
+    group: Flag = False,
+    kind: Annotated[Literal["auto", "mms", "sms"] | None, Parameter(name="--as")] = None,
+    fallback: Literal["none", "sms"] | None = None,
     line: str | None = None,
+    at: str | None = None,
+    valid_for: int | None = None,
+    delivery_report: Flag = False,
+    tag: str | None = None,
     pdu: str | None = None,
-    gateway: str | None = None,
-    token: Annotated[str | None, Parameter(env_var="MMSPROXY_TOKEN", show_env_var=True)] = None,
-    token_file: Path | None = None,
+    wait: bool = True,
     proxy: str | None = None,
-    config: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    timeout: float = ANSWER_SECONDS,
+    json: Flag = False,
+    timeout: float = WAIT_SECONDS,
+    access: Access | None = None,
 ) -> int:
-    """Send a text as one MMS through a running gateway. Exits 0 only when the carrier said Ok.
+    """Send a message through a running gateway and follow it. Exits 0 only when the carrier said Ok.
 
     Parameters
     ----------
     to
-        The number, for example +16195550123; several with commas make one group MMS.
+        The number, for example +16195550123; several with commas get a message each, or with --group one together.
     text
         The text, of any length.
     file
         Take the text from this UTF-8 file (- for standard input).
+    media
+        A picture or another file; may be given several times.
     subject
         A subject line.
+    group
+        One MMS to all numbers; everybody sees everybody.
+    kind
+        auto: MMS with media, a subject, a group or a long text, else SMS; mms or sms: that.
+    fallback
+        sms: the text as SMS where the MMS was definitely not sent.
     line
         Name or own number of the line that shall send.
+    at
+        When to send it, for example 2026-11-22T18:50:00Z.
+    valid_for
+        Seconds after which it is no longer sent.
+    delivery_report
+        Ask the carrier to tell when it was delivered.
+    tag
+        A word to find it by.
     pdu
         Post the raw M-Send.req in this file (- for standard input) to the MM1 door.
-    gateway
-        URL of the gateway; by default the one of the configuration.
-    token
-        The token; by default the one in the token file.
-    token_file
-        The file with the token; by default the one of the configuration.
+    wait
+        Follow it until it is decided; --no-wait: only until the gateway keeps it.
     proxy
         HOST:PORT to connect to, with the gateway's whole URL in the request line.
-    config
-        The gateway's configuration; by default ./config.yaml when it is there.
     json
         Print the answer as JSON.
     timeout
-        Seconds to wait for the answer.
+        Seconds to wait for the outcome.
     """
-    request = {"to": _numbers(to), "text": text, "file": file, "subject": subject, "line": line}
+    numbers = [number.strip() for number in to.split(",")] if to is not None else None
+    wanted: Json = {"to": numbers, "text": text, "subject": subject, "group": group or None, "as": kind, "fallback": fallback, "line": line}
+    wanted |= {"send_at": at, "valid_for": valid_for, "delivery_report": delivery_report or None, "tag": tag}
     try:
-        _check_usage(request, pdu, timeout)
-        doors = _doors(config)
+        _check_usage({**wanted, "file": file, "media": media}, pdu, timeout)
         if pdu is not None:
-            octets = _octets(pdu)
-            answer = post(gateway or doors.mm1, {"Content-Type": MMS_TYPE, "Accept": "*/*"}, octets, timeout=timeout, proxy=proxy)
-            return _show_conf(octets, answer, as_json=json)
-        body = _body(request)
-        headers = _headers(token or _token(token_file or doors.token_file))
-        answer = post((gateway or doors.web).rstrip("/") + "/v1/messages", headers, body, timeout=timeout, proxy=proxy)
-        return _show_message(answer, as_json=json)
-    except (UsageError, Unreachable, NoAnswer) as error:
-        print(_safe(f"mmsproxy send: {error}"), file=sys.stderr)
-        return 1 if isinstance(error, NoAnswer) else 2
+            given = access or Access()
+            url = given.gateway or web.doors_of(given.config).mm1
+            return send_pdu(url, _octets(pdu), as_json=json, timeout=timeout, proxy=proxy)
+        api = connect(access, proxy=proxy)
+        return _send(api, *_request(wanted, file, media or ()), wait=wait and at is None, as_json=json, timeout=timeout)
+    except (UsageError, Unreachable, NoAnswer, Undecided) as error:
+        print(safe(f"mmsproxy send: {error}"), file=sys.stderr)
+        return 2 if isinstance(error, (UsageError, Unreachable)) else 1
 
 
 def _check_usage(request: dict[str, Any], pdu: str | None, timeout: float) -> None:
@@ -118,38 +119,43 @@ def _check_usage(request: dict[str, Any], pdu: str | None, timeout: float) -> No
         raise UsageError(f"--pdu sends the file as it is; leave out: {', '.join(given)}")
     if pdu is None and request["to"] is None:
         raise UsageError('name a number and a text: mmsproxy send +16195550123 "text"')
-    if pdu is None and (request["text"] is None) == (request["file"] is None):
+    if pdu is None and request["text"] is not None and request["file"] is not None:
         raise UsageError("give the text either as second word or by --file")
+    if pdu is None and not any(request[name] for name in ("text", "file", "media")):
+        raise UsageError("give a text as second word or by --file, or files by --media")
 
 
-def _doors(path: Path | None) -> Doors:
-    """Raises ConfigError when the configuration is wrong."""
-    from mmsproxy import config  # after the usage is checked: reading settings takes longer than all else here
-
-    chosen = path if path is not None else DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
-    settings = config.load(chosen)
-    folder = chosen.parent if chosen is not None else config.data_home()
-    return Doors(_url(settings.web.listen), _url(settings.mm1.listen), folder / settings.web.token_file)
+# What is asked for.
 
 
-def _url(listen: Any) -> str:
-    host = ANYWHERE.get(listen.host, listen.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
-
-
-def _numbers(to: str | None) -> str | list[str] | None:
-    numbers = [number.strip() for number in to.split(",")] if to is not None else []
-    return numbers if len(numbers) > 1 else numbers[0] if numbers else None
-
-
-def _body(request: dict[str, Any]) -> bytes:
-    wanted = {name: value for name, value in request.items() if value is not None and name != "file"}
-    if request["file"] is not None:
-        wanted["text"] = _text(request["file"])
+def _request(wanted: Json, file: str | None, media: Sequence[str]) -> tuple[bytes, str]:
+    """Body and Content-Type. Raises UsageError."""
+    document = {name: value for name, value in wanted.items() if value is not None}
+    if len(document["to"]) == 1:
+        (document["to"],) = document["to"]
+    if file is not None:
+        document["text"] = _text(file)
     try:
-        return json_module.dumps(wanted, ensure_ascii=False).encode()
+        body = json_module.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise UsageError("the text is not valid UTF-8; check the terminal's locale, or send it by --file") from None
+    return form(body, [(path, _octets(path)) for path in media]) if media else (body, JSON)
+
+
+def form(message: bytes, files: Sequence[tuple[str, bytes]]) -> tuple[bytes, str]:
+    """multipart/form-data (RFC 7578): the part `message`, and each file under its own name."""
+    boundary = secrets.token_hex(16)
+    parts = [('name="message"', JSON, message)]
+    for n, (path, data) in enumerate(files):
+        name = Path(path).name.replace("\\", "_").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+        parts.append((f'name="file{n}"; filename="{name}"', mimetypes.guess_type(path)[0] or "application/octet-stream", data))
+    octets = b"".join(
+        f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\nContent-Type: {kind}\r\n\r\n".encode("utf-8", "replace")
+        + data
+        + b"\r\n"
+        for head, kind, data in parts
+    )
+    return octets + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
 def _text(path: str) -> str:
@@ -169,153 +175,57 @@ def _octets(path: str) -> bytes:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
-def _token(path: Path) -> str:
+# Sending and following.
+
+
+def _send(api: Api, body: bytes, content_type: str, *, wait: bool, as_json: bool, timeout: float) -> int:
     try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError as error:
-        raise UsageError(
-            f"no token: {path}: {error.strerror}; start the gateway once (it makes the file), "
-            "or give --token-file PATH, --token TOKEN or MMSPROXY_TOKEN"
-        ) from None
-
-
-def _headers(token: str) -> dict[str, str]:
-    word = token.strip()
-    if not re.fullmatch(r"[\x21-\x7e]+", word):
-        raise UsageError("the token is empty or not one word; give the one that the gateway's token file holds")
-    return {"Authorization": f"Bearer {word}", "Content-Type": "application/json", "Accept": "application/json"}
-
-
-def _show_message(answer: HttpAnswer, *, as_json: bool) -> int:
-    document = _object(answer)
-    if document is None:
-        print(f"HTTP {answer.status} without JSON: is this the JSON door (web.listen)?", file=sys.stderr)
+        answer = _kept(api, body, content_type, timeout)
+        is_batch = "batch_id" in answer and "data" in answer
+        messages: list[Json] = answer["data"] if is_batch else [answer]
+        if wait:
+            messages = _followed(api, messages, timeout)
+    except Problem as problem:
+        print(json_module.dumps(problem.document, indent=2) if as_json else "\n".join(_problem_lines(problem)))
         return 1
     if as_json:
-        print(json_module.dumps(document, indent=2))
+        print(json_module.dumps({**answer, "data": messages} if is_batch else messages[0], indent=2))
     else:
-        print("\n".join(_message_lines(document) if "id" in document else _problem_lines(document)))
-    carrier = document.get("carrier")
-    accepted = document.get("status") == "sent" and isinstance(carrier, dict) and carrier.get("response_status") == OK
-    return 0 if accepted and answer.status == 200 else 1
+        print("\n".join(text for message in messages for text in message_lines(message)))
+    return 0 if not wait or all(message.get("status") in ACCEPTED for message in messages) else 1
 
 
-def _object(answer: HttpAnswer) -> dict[str, Any] | None:
-    try:
-        document = json_module.loads(answer.body)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
+def _kept(api: Api, body: bytes, content_type: str, timeout: float) -> Json:
+    """The gateway's answer once it keeps the message. Raises Unreachable when it never got it, NoAnswer, Problem."""
+    headers = {"Idempotency-Key": f"mmsproxy-send-{secrets.token_hex(16)}"}
+    for tries in range(1, TRIES + 1):
+        try:
+            return document_of(api.ask("POST", "/v1/messages", body, content_type=content_type, headers=headers, timeout=timeout))
+        except Unreachable as error:
+            if tries > 1:  # an earlier try may have brought it there
+                raise NoAnswer(f"the gateway went away while it had the message ({error.detail})", cure=error.cure) from None
+            raise
+        except NoAnswer:
+            if tries == TRIES:
+                raise
+        except Problem as problem:
+            if tries == TRIES or problem.document.get("code") != "idempotency_running":
+                raise
+        time.sleep(RETRY_PAUSE)
+    raise AssertionError("the last try returns or raises")
 
 
-def _message_lines(message: dict[str, Any]) -> Iterator[str]:
-    carrier, error = message.get("carrier") or {}, message.get("error") or {}
-    status = str(message.get("status"))
-    yield f"{status}: {_safe(str(_WORDS.get(status) or error.get('detail')))}"
-    if error and status in _WORDS:
-        yield _row("why", error.get("detail"))
-    yield _row("id", message.get("id"))
-    yield _row("line", f"{message.get('line')}{' (simulated: nothing left this machine)' if message.get('simulated') else ''}")
-    if carrier:
-        yield _row("carrier", f"{carrier.get('response_status_name')} ({carrier.get('response_status')})")
-    for label, key in (("text", "response_text"), ("message-id", "message_id")):
-        if carrier.get(key):
-            yield _row(label, carrier[key])
-    yield _row("size", f"{message.get('size')} octets: one MMS instead of {message.get('sms_parts_saved')} SMS")
-    yield _row("seconds", ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in (message.get("timings") or {}).items()))
-    for warning in message.get("warnings") or ():
-        yield _row("warning", warning.get("detail"))
+def _followed(api: Api, messages: Sequence[Json], timeout: float) -> list[Json]:
+    with display() as shown:
+        watch = Watch(api, shown, timeout)
+        return [watch.follow(message) for message in messages]
 
 
-def _problem_lines(problem: dict[str, Any]) -> Iterator[str]:
-    yield f"refused: {_safe(str(problem.get('title')))}"
-    yield _row("detail", problem.get("detail"))
-    for error in problem.get("errors") or ():
-        yield _row(str(error.get("pointer") or "body"), error.get("detail"))
-
-
-def _show_conf(request: bytes, answer: HttpAnswer, *, as_json: bool) -> int:
-    report = _conf_report(request, answer)
-    print(json_module.dumps(report, indent=2) if as_json else "\n".join(_conf_lines(report)))
-    return 0 if report["accepted"] else 1
-
-
-def _conf_report(request: bytes, answer: HttpAnswer) -> dict[str, Any]:
-    """What came back from the MM1 door, decoded. Only an Ok with the request's own Transaction-ID is an Ok to this message."""
-    conf = _confirmation(answer.body)
-    status = None if conf is None or conf.response_status is None else int(conf.response_status)
-    own = conf is not None and conf.transaction_id == _transaction_id(request)
-    return {
-        "accepted": answer.status == 200 and status == OK and own,
-        "http_status": answer.status,
-        "content_type": answer.content_type,
-        "origin": answer.origin,
-        "response_status": status,
-        "response_status_name": None if status is None else _status_name(status),
-        "response_text": None if conf is None or conf.response_text is None else str(conf.response_text),
-        "message_id": None if conf is None else conf.message_id,
-        "transaction_id": None if conf is None else conf.transaction_id,
-        "size": len(answer.body),
-        "seconds": round(answer.seconds, 3),
-        "text": answer.body[:500].decode("utf-8", "replace") if conf is None else None,
-    }
-
-
-def _decoded(octets: bytes) -> Any:
-    from mmsproxy.errors import PduError
-    from mmsproxy.wire import mms_pdu
-
-    try:
-        return mms_pdu.decode(octets)
-    except PduError:
-        return None
-
-
-def _confirmation(body: bytes) -> Any:
-    """The M-Send.conf or M-Forward.conf in an answer, or None."""
-    from mmsproxy.wire import mms_pdu
-
-    pdu = _decoded(body)
-    return pdu if isinstance(pdu, (mms_pdu.SendConf, mms_pdu.ForwardConf)) else None
-
-
-def _transaction_id(request: bytes) -> str | None:
-    pdu = _decoded(request)
-    return None if pdu is None else pdu.transaction_id
-
-
-def _status_name(status: int) -> str:
-    from mmsproxy.wap_numbers import ResponseStatus, label
-
-    return label(ResponseStatus(status)).capitalize() if status in ResponseStatus._value2member_map_ else "Reserved"
-
-
-def _conf_lines(report: dict[str, Any]) -> Iterator[str]:
-    yield _verdict(report)
-    if report["response_status"] is not None:
-        yield _row(
-            "carrier" if report["origin"] == "carrier" else "status", f"{report['response_status_name']} ({report['response_status']})"
-        )
-    labels = (("text", "response_text"), ("message-id", "message_id"), ("transaction", "transaction_id"), ("body", "text"))
-    yield from (_row(label, report[key]) for label, key in labels if report[key])
-    yield _row("seconds", f"{report['seconds']:.2f}")
-
-
-def _verdict(report: dict[str, Any]) -> str:
-    if report["accepted"]:
-        return f"sent: {_WORDS['sent']}"
-    if report["response_status"] == PARTIAL:
-        return f"partial: {_WORDS['partial']}"
-    if report["http_status"] == 200 and report["response_status"] == OK:
-        return "unknown: the carrier said Ok, but to another Transaction-ID"
-    if report["http_status"] == 504:
-        return f"unknown: {_WORDS['unknown']}"
-    return f"not sent: the {report['origin']} refused (HTTP {report['http_status']})"
-
-
-def _row(label: str, value: Any) -> str:
-    return f"  {label:<12}{_safe(str(value))}"
-
-
-def _safe(text: str) -> str:
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+def _problem_lines(problem: Problem) -> Iterator[str]:
+    document = problem.document
+    yield f"refused: {safe(str(document.get('title')))}"
+    yield row("detail", document.get("detail"))
+    for error in document.get("errors") or ():
+        yield row(str(error.get("pointer") or "body"), error.get("detail"))
+    if problem.cure:
+        yield row("cure", problem.cure)

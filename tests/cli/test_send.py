@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import email
 import io
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from email import policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mmsproxy.cli.api import Access
 from mmsproxy.cli.send import send
 from mmsproxy.errors import ConfigError
 
@@ -22,6 +21,7 @@ NUMBER = "+16195550123"
 SENT = {
     "id": "msg_01",
     "status": "sent",
+    "to": [{"number": NUMBER, "status": "sent"}],
     "line": "mint",
     "simulated": True,
     "size": 1234,
@@ -46,80 +46,41 @@ UNKNOWN = {**SENT, "status": "unknown", "carrier": None, "error": {"code": "answ
 PROBLEM = {"title": "No", "status": 422, "detail": "/to: bad", "errors": [{"pointer": "/to", "detail": "'x' is no number"}]}
 
 
-@dataclass
-class Gateway:
-    """Answers each POST alike and keeps it. One for both doors."""
-
-    port: int = 0
-    status: int = 200
-    answer: bytes | None = b"{}"
-    headers: dict[str, str] = field(default_factory=dict)
-    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-
-    def replies(self, document: Any, status: int = 200) -> None:
-        self.answer, self.status = json.dumps(document).encode(), status
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+QUEUED = {**SENT, "status": "queued", "carrier": None, "timings": None, "warnings": []}
+ONE, EVENTS = "/v1/messages/msg_01", "/v1/messages/msg_01/events"
 
 
-@pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    script = Gateway()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            script.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            if script.answer is None:
-                return
-            self.send_response(script.status)
-            for name, value in {"Content-Length": str(len(script.answer)), **script.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(script.answer)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silent."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        script.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield script
-        server.shutdown()
-        thread.join()
+def timeline(*words: str) -> dict[str, Any]:
+    return {"data": [{"type": f"message.{word}", "timestamp": "2027-01-15T08:00:00.000Z"} for word in words], "attempts": []}
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> Path:
-    """A folder with a config.yaml that names the scripted gateway, and its token file."""
-    other = gateway.port + 1 if gateway.port < 65535 else gateway.port - 1
-    (tmp_path / "config.yaml").write_text(
-        f"web: {{listen: 127.0.0.1:{gateway.port}, token_file: secret/token}}\nmm1: {{listen: 127.0.0.1:{other}}}\n"
-    )
-    (tmp_path / "secret").mkdir()
-    (tmp_path / "secret" / "token").write_text("the-token-of-the-file\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MMSPROXY_TOKEN", raising=False)
-    return tmp_path
+def ends_as(gateway: Any, document: dict[str, Any]) -> None:
+    """Kept at once; then it is as told."""
+    gateway.says("POST", "/v1/messages", {**QUEUED, "id": document.get("id", "msg_01")}, 202)
+    gateway.says("GET", EVENTS, timeline("queued", "sending", document["status"]))
+    gateway.says("GET", ONE, document)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.cli.send.RETRY_PAUSE", 0.0)
 
 
 @pytest.mark.usefixtures("home")
-def test_address_and_token_come_from_the_configuration(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
-    gateway.replies(SENT)
+def test_address_and_token_come_from_the_configuration(gateway: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ends_as(gateway, SENT)
     assert send(NUMBER, "hello") == 0
-    ((path, headers, body),) = gateway.requests
-    assert path == "/v1/messages"
+    assert gateway.asked == [("POST", "/v1/messages"), ("GET", EVENTS), ("GET", ONE)]
+    _, _, headers, body = gateway.requests[0]
     assert headers["authorization"] == "Bearer the-token-of-the-file"
     assert headers["content-type"] == "application/json"
     assert json.loads(body) == {"to": NUMBER, "text": "hello"}
     out, err = capsys.readouterr()
-    assert err == ""
+    assert err.splitlines() == [f"{NUMBER}: queued", f"{NUMBER}: sending by mint", f"{NUMBER}: sent"]
     assert out.splitlines() == [
         "sent: the carrier accepted the message",
         "  id          msg_01",
+        "  to          +16195550123 (sent)",
         "  line        mint (simulated: nothing left this machine)",
         "  carrier     Ok (128)",
         "  message-id  m-1@mmsc",
@@ -129,26 +90,24 @@ def test_address_and_token_come_from_the_configuration(gateway: Gateway, capsys:
     ]
 
 
-def test_another_configuration_may_be_named(gateway: Gateway, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    gateway.replies(SENT)
+def test_another_configuration_may_be_named(gateway: Any, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ends_as(gateway, SENT)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert send(NUMBER, "hello", config=home / "config.yaml") == 0
-    assert gateway.requests[0][1]["authorization"] == "Bearer the-token-of-the-file"
+    assert send(NUMBER, "hello", access=Access(config=home / "config.yaml")) == 0
+    assert gateway.requests[0][2]["authorization"] == "Bearer the-token-of-the-file"
 
 
-def test_without_a_configuration_the_token_is_where_serve_makes_it(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    gateway.replies(SENT)
+def test_without_a_configuration_the_token_is_where_serve_makes_it(gateway: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ends_as(gateway, SENT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MMSPROXY_TOKEN", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     (tmp_path / "share" / "mmsproxy" / "data").mkdir(parents=True)
     (tmp_path / "share" / "mmsproxy" / "data" / "token").write_text("token-at-home")
-    assert send(NUMBER, "hello", gateway=gateway.url) == 0
-    assert gateway.requests[0][1]["authorization"] == "Bearer token-at-home"
+    assert send(NUMBER, "hello", access=Access(gateway=gateway.url)) == 0
+    assert gateway.requests[0][2]["authorization"] == "Bearer token-at-home"
 
 
 def test_a_wrong_configuration_is_told_as_such(home: Path) -> None:
@@ -158,37 +117,39 @@ def test_a_wrong_configuration_is_told_as_such(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("home")
-def test_all_that_may_be_said(gateway: Gateway, home: Path) -> None:
-    gateway.replies(SENT)
+def test_all_that_may_be_said(gateway: Any, home: Path) -> None:
+    ends_as(gateway, SENT)
     (home / "note").write_bytes(b"\xef\xbb\xbf\xc3\xbcber\n")
-    assert send("+16195550123,+16195550124", file="note", subject="S", line="mint", gateway=gateway.url, token="given-token") == 0
-    _, headers, body = gateway.requests[0]
+    assert (
+        send("+16195550123,+16195550124", file="note", subject="S", line="mint", access=Access(gateway=gateway.url, token="given-token"))
+        == 0
+    )
+    _, _, headers, body = gateway.requests[0]
     assert headers["authorization"] == "Bearer given-token"
     assert json.loads(body) == {"to": ["+16195550123", "+16195550124"], "text": "\u00fcber", "subject": "S", "line": "mint"}
 
 
 @pytest.mark.usefixtures("home")
-def test_a_text_from_standard_input(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    gateway.replies(SENT)
+def test_a_text_from_standard_input(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_as(gateway, SENT)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"two\nlines\n")))
     assert send(NUMBER, file="-") == 0
-    assert json.loads(gateway.requests[0][2])["text"] == "two\nlines"
+    assert json.loads(gateway.requests[0][3])["text"] == "two\nlines"
 
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    ("document", "status", "first"),
+    ("document", "first"),
     [
-        (FAILED, 422, "failed: the MMSC refused with status 0xE0"),
-        (UNKNOWN, 409, "unknown: it may have been sent; sending it again may send it twice"),
-        ({**SENT, "status": "partial"}, 409, "partial: the carrier accepted it for some recipients only"),
-        ({**SENT, "carrier": None}, 200, "sent: the carrier accepted the message"),
-        (SENT, 202, "sent: the carrier accepted the message"),
-        (PROBLEM, 422, "refused: No"),
+        (FAILED, "failed: the MMSC refused with status 0xE0"),
+        (UNKNOWN, "unknown: it may have been sent; sending it again may send it twice"),
+        ({**SENT, "status": "partial"}, "partial: the carrier accepted it for some recipients only"),
+        ({**SENT, "status": "expired", "error": {"detail": "its time is over"}}, "expired: its time is over"),
+        ({**SENT, "status": "canceled"}, "canceled: it was canceled"),
     ],
 )
-def test_what_is_no_ok_is_1(gateway: Gateway, capsys: pytest.CaptureFixture[str], document: Any, status: int, first: str) -> None:
-    gateway.replies(document, status)
+def test_what_is_no_ok_is_1(gateway: Any, capsys: pytest.CaptureFixture[str], document: Any, first: str) -> None:
+    ends_as(gateway, document)
     assert send(NUMBER, "hello") == 1
     out = capsys.readouterr().out
     assert out.splitlines()[0] == first
@@ -198,17 +159,27 @@ def test_what_is_no_ok_is_1(gateway: Gateway, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("answer", [b"<html>", b"[]", b""])
-def test_an_answer_without_json_is_1(gateway: Gateway, capsys: pytest.CaptureFixture[str], answer: bytes) -> None:
-    gateway.answer = answer
+def test_a_refusal_is_1_with_its_places(gateway: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.says("POST", "/v1/messages", PROBLEM, 422)
     assert send(NUMBER, "hello") == 1
-    assert "is this the JSON door" in capsys.readouterr().err
+    assert capsys.readouterr().out.splitlines() == ["refused: No", "  detail      /to: bad", "  /to         'x' is no number"]
+    assert send(NUMBER, "hello", json=True) == 1
+    assert json.loads(capsys.readouterr().out) == PROBLEM
 
 
 @pytest.mark.usefixtures("home")
-def test_no_answer_is_1_for_it_may_have_been_sent(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
-    gateway.answer = None
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b""])
+def test_an_answer_without_json_is_1(gateway: Any, capsys: pytest.CaptureFixture[str], answer: bytes) -> None:
+    gateway.says("POST", "/v1/messages", answer)
     assert send(NUMBER, "hello") == 1
+    assert "is this the JSON door" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("home")
+def test_no_answer_is_1_for_it_may_have_been_sent(gateway: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.hangs_up("POST", "/v1/messages")
+    assert send(NUMBER, "hello") == 1
+    assert len(gateway.requests) == 3
     assert "may have been sent" in capsys.readouterr().err
 
 
@@ -217,21 +188,20 @@ def test_no_answer_is_1_for_it_may_have_been_sent(gateway: Gateway, capsys: pyte
     ("words", "said"),
     [
         ({}, "name a number"),
-        ({"to": NUMBER}, "either"),
+        ({"to": NUMBER}, "--media"),
         ({"to": NUMBER, "text": "a", "file": "b"}, "either"),
         ({"to": NUMBER, "text": "a", "pdu": "b"}, "leave out: to, text"),
         ({"to": NUMBER, "text": "a", "timeout": 0.0}, "--timeout"),
         ({"to": NUMBER, "file": "none"}, "none"),
         ({"to": NUMBER, "text": "\udcff"}, "UTF-8"),
-        ({"to": NUMBER, "text": "a", "token": "two words"}, "token"),
-        ({"to": NUMBER, "text": "a", "token_file": Path("none")}, "--token-file"),
-        ({"to": NUMBER, "text": "a", "gateway": "h:1"}, "http://HOST:PORT"),
+        ({"to": NUMBER, "text": "a", "access": Access(token="two words")}, "token"),
+        ({"to": NUMBER, "text": "a", "access": Access(token_file=Path("none"))}, "--token-file"),
+        ({"to": NUMBER, "text": "a", "access": Access(gateway="h:1")}, "http://HOST:PORT"),
         ({"pdu": "none"}, "none"),
+        ({"to": NUMBER, "media": ["none.jpg"]}, "none.jpg"),
     ],
 )
-def test_wrong_usage_is_2_and_nothing_is_sent(
-    gateway: Gateway, capsys: pytest.CaptureFixture[str], words: dict[str, Any], said: str
-) -> None:
+def test_wrong_usage_is_2_and_nothing_is_sent(gateway: Any, capsys: pytest.CaptureFixture[str], words: dict[str, Any], said: str) -> None:
     assert send(**words) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -246,46 +216,67 @@ def test_a_file_that_is_no_utf_8_is_2(home: Path, capsys: pytest.CaptureFixture[
     assert "octet 3" in capsys.readouterr().err
 
 
-REQUEST = b"\x8c\x80\x98T1\x00\x8d\x92\x89\x01\x81\x97+16195550123/TYPE=PLMN\x00\x84\xa3\x00"
-CONF = b"\x8c\x81\x98T1\x00\x8d\x92\x92%b\x8bid-1@mmsc\x00"
+def test_several_numbers_are_followed_each(gateway: Any, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [{**QUEUED, "id": f"msg_0{n}"} for n in (1, 2)]
+    gateway.says("POST", "/v1/messages", {"batch_id": "bat_1", "data": made}, 202)
+    for message, status in zip(made, ("sent", "failed"), strict=True):
+        gateway.says("GET", f"/v1/messages/{message['id']}/events", timeline(status))
+        gateway.says("GET", f"/v1/messages/{message['id']}", {**message, "status": status})
+    assert send("+16195550123,+16195550124", "hello", json=True) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["batch_id"], [message["status"] for message in answer["data"]]) == ("bat_1", ["sent", "failed"])
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "origin", "code", "first"),
-    [
-        (CONF % b"\x80", 200, None, 0, "sent: the carrier accepted the message"),
-        (CONF % b"\xe0", 200, None, 1, "not sent: the carrier refused (HTTP 200)"),
-        (CONF % b"\xc4", 200, None, 1, "partial: the carrier accepted it for some recipients only"),
-        (CONF.replace(b"T1", b"T2") % b"\x80", 200, None, 1, "unknown: the carrier said Ok, but to another Transaction-ID"),
-        (CONF % b"\xc3", 503, "gateway", 1, "not sent: the gateway refused (HTTP 503)"),
-        (CONF % b"\x86", 504, "gateway", 1, "unknown: it may have been sent; sending it again may send it twice"),
-        (b"<html>", 200, None, 1, "not sent: the carrier refused (HTTP 200)"),
-        (b"", 200, None, 1, "not sent: the carrier refused (HTTP 200)"),
-    ],
-)
-def test_a_pdu_goes_to_the_mm1_door_octet_for_octet(
-    gateway: Gateway, home: Path, capsys: pytest.CaptureFixture[str], body: bytes, status: int, origin: str | None, code: int, first: str
-) -> None:
-    gateway.answer, gateway.status = body, status
-    gateway.headers = {"X-Mmsproxy-Origin": origin} if origin else {}
-    (home / "a.mms").write_bytes(REQUEST)
-    assert send(pdu="a.mms", gateway=gateway.url) == code
-    path, headers, sent = gateway.requests[0]
-    assert (path, sent, headers["content-type"]) == ("/", REQUEST, "application/vnd.wap.mms-message")
-    assert "authorization" not in headers
-    assert capsys.readouterr().out.splitlines()[0] == first
-    assert send(pdu="a.mms", gateway=gateway.url, json=True) == code
-    report = json.loads(capsys.readouterr().out)
-    assert (report["accepted"], report["http_status"], report["origin"]) == (code == 0, status, origin or "carrier")
+def test_files_go_as_a_form(gateway: Any, home: Path) -> None:
+    ends_as(gateway, SENT)
+    (home / 'a "b".jpg').write_bytes(b"\xff\xd8jpeg")
+    (home / "c").write_bytes(b"\x00\r\n--")
+    assert send(NUMBER, "look", media=['a "b".jpg', "c"], group=True, kind="mms", fallback="sms", tag="t", valid_for=60) == 0
+    _, _, headers, body = gateway.requests[0]
+    found = email.message_from_bytes(b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body, policy=policy.HTTP)
+    message, first, second = found.iter_parts()
+    assert json.loads(message.get_payload(decode=True)) == {
+        "to": NUMBER,
+        "text": "look",
+        "group": True,
+        "as": "mms",
+        "fallback": "sms",
+        "valid_for": 60,
+        "tag": "t",
+    }
+    assert (first.get_content_type(), first.get_payload(decode=True), first.get_filename()) == (
+        "image/jpeg",
+        b"\xff\xd8jpeg",
+        "a %22b%22.jpg",
+    )
+    assert (second.get_content_type(), second.get_payload(decode=True)) == ("application/octet-stream", b"\x00\r\n--")
 
 
-def test_a_pdu_goes_to_the_configured_door_or_through_a_proxy(gateway: Gateway, home: Path) -> None:
-    gateway.answer = CONF % b"\x80"
-    (home / "a.mms").write_bytes(REQUEST)
-    (home / "config.yaml").write_text(f"mm1: {{listen: 0.0.0.0:{gateway.port}, allow: [127.0.0.0/8]}}\n")
-    assert send(pdu="a.mms") == 0
-    assert send(pdu="a.mms", gateway="http://mmsc.example/mms", proxy=f"127.0.0.1:{gateway.port}") == 0
-    assert [path for path, _, _ in gateway.requests] == ["/", "http://mmsc.example/mms"]
+def test_without_waiting_kept_is_enough(gateway: Any, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.says("POST", "/v1/messages", QUEUED, 202)
+    assert send(NUMBER, "hello", wait=False) == 0
+    assert send(NUMBER, "hello", at="2030-01-01T00:00:00Z") == 0
+    assert gateway.asked == [("POST", "/v1/messages")] * 2
+    assert capsys.readouterr().out.splitlines()[0] == "queued: it waits for its turn"
+
+
+def test_a_lost_answer_is_asked_for_again_under_the_same_key(gateway: Any, home: Path) -> None:
+    gateway.hangs_up("POST", "/v1/messages")
+    gateway.says("POST", "/v1/messages", {"title": "Running", "code": "idempotency_running"}, 409)
+    ends_as(gateway, SENT)
+    assert send(NUMBER, "hello") == 0
+    keys = {headers["idempotency-key"] for method, _, headers, _ in gateway.requests if method == "POST"}
+    assert len(keys) == 1
+    assert send(NUMBER, "hello") == 0
+    assert len({headers["idempotency-key"] for method, _, headers, _ in gateway.requests if method == "POST"}) == 2
+
+
+def test_a_message_that_is_not_decided_in_time_is_1(gateway: Any, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.says("POST", "/v1/messages", QUEUED, 202)
+    gateway.says("GET", EVENTS, timeline("queued"))
+    gateway.says("GET", ONE, QUEUED)
+    assert send(NUMBER, "hello", timeout=0.05) == 1
+    assert "mmsproxy messages show msg_01" in capsys.readouterr().err
 
 
 def run(home: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -293,13 +284,15 @@ def run(home: Path, *words: str, env: dict[str, str] | None = None) -> subproces
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=home, env=env, check=False)
 
 
-def test_as_a_process(gateway: Gateway, home: Path) -> None:
-    gateway.replies(SENT)
+def test_as_a_process(gateway: Any, home: Path) -> None:
+    ends_as(gateway, SENT)
     done = run(home, NUMBER, "hello", env={"MMSPROXY_TOKEN": "from-env"})
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr.endswith(": sent\n")
     assert done.stdout.startswith("sent: ")
-    assert gateway.requests[0][1]["authorization"] == "Bearer from-env"
-    gateway.replies(FAILED, 422)
+    assert gateway.requests[0][2]["authorization"] == "Bearer from-env"
+    gateway.answers.clear()
+    ends_as(gateway, FAILED)
     done = run(home, NUMBER, "--file", "config.yaml", "--json")
-    assert (done.returncode, json.loads(done.stdout), done.stderr) == (1, FAILED, "")
+    assert (done.returncode, json.loads(done.stdout)) == (1, FAILED)
     assert run(home).returncode == 2
