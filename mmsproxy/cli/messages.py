@@ -221,7 +221,7 @@ def _facts(message: Json) -> Iterator[str]:
 def _timeline(timeline: Json) -> Iterator[str]:
     for item in timeline.get("data", ()):
         where = f" on {item['line']}" if item.get("line") else ""
-        yield row(str(item.get("timestamp"))[11:23], f"{item.get('type')}{where}")
+        yield row(str(item.get("timestamp"))[11:19], f"{item.get('type')}{where}")
     for item in timeline.get("attempts", ()):
         said = item.get("detail") or item.get("outcome") or "under way"
         size = f"{item.get('bytes_offered')} of {item.get('bytes_total')} octets, {item.get('phase')}"
