@@ -7,17 +7,19 @@ Exit status: 0 the carrier said Ok; 1 it did not, or the outcome is not known; 2
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import http.client
 import json
 import os
 import re
+import secrets
 import ssl
 import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 JSON_GATEWAY = "http://127.0.0.1:8091"
 MM1_GATEWAY = "http://127.0.0.1:8090"
@@ -27,8 +29,21 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 300.0  # a cold modem may take minutes to come up before the message leaves
 MAX_ANSWER = 4 << 20
 
+DECIDED = ("sent", "delivered", "read", "partial", "undelivered", "failed", "expired", "canceled", "unknown")
+ACCEPTED = ("sent", "delivered", "read")
+POLL_SECONDS = 0.5
+REQUEST_SECONDS = 60.0  # for an answer that does not wait for the carrier
+TRIES = 3  # of a request whose answer was lost; the Idempotency-Key makes it one message
+
 WORDS = {
     "sent": "the carrier accepted the message",
+    "delivered": "it was delivered",
+    "read": "it was read",
+    "canceled": "it was canceled",
+    "queued": "it waits still; the gateway goes on with it",
+    "scheduled": "it waits still; the gateway goes on with it",
+    "sending": "it is being sent still",
+    "retrying": "it will be tried again",
     "partial": "the carrier accepted it for some recipients only",
     "unknown": "it may have been sent; sending it again may send it twice",
 }
@@ -74,6 +89,10 @@ class Stop(Exception):
         self.status = status
 
 
+class NoAnswer(Stop):
+    """The gateway may have the request; its answer did not come."""
+
+
 class Answer(NamedTuple):
     """What the gateway answered over HTTP. `seconds`: from the first byte sent to the last byte of the answer."""
 
@@ -99,12 +118,15 @@ def main(argv: list[str] | None = None) -> int:
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="send.py",
-        description="Send a text as one MMS, or a ready PDU, through a running mmsproxy gateway.",
+        description="Send a text, files or a ready PDU through a running mmsproxy gateway, and wait for the outcome.",
         epilog="Exit status: 0 the carrier said Ok; 1 it did not, or the outcome is not known; 2 usage, or no gateway.",
     )
-    parser.add_argument("to", nargs="?", help="number, for example +16195550123; several with commas make one group MMS")
+    parser.add_argument("to", nargs="?", help="number, for example +16195550123; several with commas get a message each")
     parser.add_argument("text", nargs="?", help="the text, of any length")
     parser.add_argument("--file", metavar="PATH", help="take the text from a UTF-8 file (- for standard input)")
+    parser.add_argument("--media", metavar="FILE", action="append", help="a picture or another file; may be given several times")
+    parser.add_argument("--group", action="store_true", default=None, help="one MMS to all numbers")
+    parser.add_argument("--as", dest="kind", choices=("auto", "mms", "sms"), help="auto: SMS for a short text, else MMS")
     parser.add_argument("--subject", help="a subject line")
     parser.add_argument("--line", help="name or own number of the line that shall send")
     parser.add_argument("--pdu", metavar="FILE", help="post the raw M-Send.req in FILE (- for standard input) to the MM1 door")
@@ -113,7 +135,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--token-file", metavar="PATH", type=Path, default=TOKEN_FILE, help="default: data/token of this checkout")
     parser.add_argument("--proxy", metavar="HOST:PORT", help="connect there and name the gateway's whole URL in the request line")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
-    parser.add_argument("--timeout", type=float, default=ANSWER_SECONDS, metavar="SECONDS", help="how long to wait for the answer")
+    parser.add_argument("--timeout", type=float, default=ANSWER_SECONDS, metavar="SECONDS", help="how long to wait for the outcome")
     options = parser.parse_args(argv)
     complaint = misuse(options)
     if complaint:
@@ -126,12 +148,16 @@ def misuse(options: argparse.Namespace) -> str | None:
     if options.timeout <= 0:
         return "--timeout must be more than 0"
     if options.pdu:
-        others = [name for name in ("to", "text", "file", "subject", "line") if getattr(options, name) is not None]
+        others = [
+            name for name in ("to", "text", "file", "media", "group", "kind", "subject", "line") if getattr(options, name) is not None
+        ]
         return f"--pdu sends the file as it is; leave out: {', '.join(others)}" if others else None
     if not options.to:
         return 'name a number and a text: send.py +16195550123 "text"'
-    if (options.text is None) == (options.file is None):
+    if options.text is not None and options.file is not None:
         return "give the text either as second word or by --file"
+    if options.text is None and options.file is None and not options.media:
+        return "give a text as second word or by --file, or files by --media"
     return None
 
 
@@ -139,20 +165,81 @@ def misuse(options: argparse.Namespace) -> str | None:
 
 
 def send_json(options: argparse.Namespace) -> int:
-    numbers = [number.strip() for number in options.to.split(",")]
-    request = {"to": numbers if len(numbers) > 1 else numbers[0], "text": wanted_text(options)}
-    request.update({name: getattr(options, name) for name in ("subject", "line") if getattr(options, name) is not None})
-    headers = {"Authorization": "Bearer " + find_token(options), "Content-Type": "application/json", "Accept": "application/json"}
-    url = (options.gateway or JSON_GATEWAY).rstrip("/") + "/v1/messages"
-    answer = exchange(url, options, headers, encoded(request))
-    document = json_object(answer)
+    token, body = find_token(options), encoded(wanted(options))
+    end = time.monotonic() + options.timeout
+    kept = post_message(options, token, body, min(options.timeout, REQUEST_SECONDS))
+    if "id" not in kept and "data" not in kept:
+        print(json.dumps(kept, ensure_ascii=False, indent=2) if options.json else "\n".join(problem_lines(kept)))
+        return 1
+    is_batch = isinstance(kept.get("data"), list)
+    messages = [followed(options, token, message, end) for message in (kept["data"] if is_batch else [kept])]
     if options.json:
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print(json.dumps(dict(kept, data=messages) if is_batch else messages[0], ensure_ascii=False, indent=2))
     else:
-        print("\n".join(message_lines(document) if "id" in document else problem_lines(document)))
-    carrier = document.get("carrier")
-    accepted = document.get("status") == "sent" and isinstance(carrier, dict) and carrier.get("response_status") == OK
-    return 0 if accepted and answer.status == 200 else 1
+        print("\n".join(line for message in messages for line in message_lines(message)))
+    return 0 if all(message.get("status") in ACCEPTED for message in messages) else 1
+
+
+def wanted(options: argparse.Namespace) -> dict[str, Any]:
+    """The body of POST /v1/messages."""
+    numbers = [number.strip() for number in options.to.split(",")]
+    request: dict[str, Any] = {"to": numbers if len(numbers) > 1 else numbers[0]}
+    if options.text is not None or options.file is not None:
+        request["text"] = wanted_text(options)
+    if options.media:
+        request["media"] = [media_item(path) for path in options.media]
+    given = {"group": options.group, "as": options.kind, "subject": options.subject, "line": options.line}
+    request.update({name: value for name, value in given.items() if value is not None})
+    return request
+
+
+def media_item(path: str) -> dict[str, Any]:
+    return {"data": base64.b64encode(read_bytes(path)).decode("ascii"), "filename": Path(path).name}
+
+
+def post_message(options: argparse.Namespace, token: str, body: bytes, timeout: float) -> dict[str, Any]:
+    """The gateway's answer once it keeps the message, or its problem. A lost answer is asked for again under the same key."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "send.py-" + secrets.token_hex(16)}
+    for tries in range(1, TRIES + 1):
+        try:
+            answer = json_object(call(options, token, "POST", "/v1/messages", timeout, headers, body))
+        except NoAnswer:
+            if tries == TRIES:
+                raise
+        except Stop as stop:
+            raise stop if tries == 1 else Stop(1, f"unknown: {stop}; an earlier try may have brought it there") from None
+        else:
+            if answer.get("code") != "idempotency_running" or tries == TRIES:
+                return answer
+        time.sleep(POLL_SECONDS)
+    raise AssertionError("the last try returns or raises")
+
+
+def followed(options: argparse.Namespace, token: str, message: dict[str, Any], end: float) -> dict[str, Any]:
+    """The message once it is decided, or as it is when the time is over; the one that replaced it, where it fell back to SMS."""
+    while message.get("status") not in DECIDED or message.get("replaced_by"):
+        left = end - time.monotonic()
+        if left <= 0:
+            return message
+        time.sleep(min(left, POLL_SECONDS))
+        number = quote(str(message.get("replaced_by") or message.get("id")), safe="")
+        try:
+            found = json_object(call(options, token, "GET", "/v1/messages/" + number, REQUEST_SECONDS, {}, None))
+        except Stop as stop:
+            if stop.status == 2 or isinstance(stop, NoAnswer):
+                continue  # the gateway is away for a while; it keeps the message
+            raise
+        if "id" not in found:
+            raise Stop(1, f"message {message.get('id')} is kept, but cannot be watched: {found.get('detail')}")
+        message = found
+    return message
+
+
+def call(
+    options: argparse.Namespace, token: str, method: str, path: str, timeout: float, headers: dict[str, str], body: bytes | None
+) -> Answer:
+    url = (options.gateway or JSON_GATEWAY).rstrip("/") + path
+    return exchange(url, options.proxy, method, dict(headers, Authorization="Bearer " + token, Accept="application/json"), body, timeout)
 
 
 def wanted_text(options: argparse.Namespace) -> str:
@@ -210,14 +297,19 @@ def message_lines(message: dict[str, Any]) -> list[str]:
     if error and status in WORDS:
         lines.append(row("why", error.get("detail")))
     lines.append(row("id", message.get("id")))
-    lines.append(row("line", f"{message.get('line')}{' (simulated: nothing left this machine)' if message.get('simulated') else ''}"))
+    lines.append(
+        row("line", f"{message.get('line') or 'any'}{' (simulated: nothing left this machine)' if message.get('simulated') else ''}")
+    )
     if carrier:
         lines.append(row("carrier", f"{carrier.get('response_status_name')} ({carrier.get('response_status')})"))
         lines += [row(label, carrier[key]) for label, key in (("text", "response_text"), ("message-id", "message_id")) if carrier.get(key)]
-    lines.append(row("size", f"{message.get('size')} octets: one MMS instead of {message.get('sms_parts_saved')} SMS"))
+    if message.get("size"):
+        saved = message.get("sms_parts_saved")
+        lines.append(row("size", f"{message['size']} octets" + (f": one MMS instead of {saved} SMS" if saved else "")))
     timings = message.get("timings") or {}
-    lines.append(row("seconds", ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in timings.items() if seconds is not None)))
-    lines += [row("warning", warning.get("detail")) for warning in message.get("warnings") or ()]
+    if timings:
+        lines.append(row("seconds", ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in timings.items() if seconds is not None)))
+    lines += [row("warning", warning.get("detail") or warning.get("code")) for warning in message.get("warnings") or ()]
     return lines
 
 
@@ -233,7 +325,8 @@ def problem_lines(problem: dict[str, Any]) -> list[str]:
 
 def send_pdu(options: argparse.Namespace) -> int:
     pdu = read_bytes(options.pdu)
-    answer = exchange(options.gateway or MM1_GATEWAY, options, {"Content-Type": MMS_TYPE, "Accept": "*/*"}, pdu)
+    headers = {"Content-Type": MMS_TYPE, "Accept": "*/*"}
+    answer = exchange(options.gateway or MM1_GATEWAY, options.proxy, "POST", headers, pdu, options.timeout)
     fields = conf_fields(answer.body)
     accepted = answer.status == 200 and fields is not None and fields[STATUS] == OK and same_transaction(pdu, answer.body)
     report = conf_report(answer, fields, accepted)
@@ -358,21 +451,21 @@ def verdict(report: dict[str, Any]) -> str:
 # ---- HTTP
 
 
-def exchange(url: str, options: argparse.Namespace, headers: dict[str, str], body: bytes) -> Answer:
-    """One POST over one connection. Stops with 2 while nothing was sent, with 1 once the gateway may have the message."""
-    connection, target, where = connect(url, options.proxy)
+def exchange(url: str, proxy: str | None, method: str, headers: dict[str, str], body: bytes | None, timeout: float) -> Answer:
+    """One request over one connection. Stops with 2 while nothing was sent, with 1 once the gateway may have the message."""
+    connection, target, where = connect(url, proxy)
     started = time.monotonic()
     try:
         assert connection.sock is not None
-        connection.sock.settimeout(options.timeout)
+        connection.sock.settimeout(timeout)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may answer before it has read all; the answer says why
-            connection.request("POST", target, body, dict(headers, Connection="close"))
+            connection.request(method, target, body, dict(headers, Connection="close"))
         response = connection.getresponse()
         content = response.read(MAX_ANSWER)
         if response.length:  # read(n) takes an early end for the end
             raise http.client.IncompleteRead(content, response.length)
     except (OSError, http.client.HTTPException) as error:
-        raise Stop(
+        raise NoAnswer(
             1,
             f"unknown: {where} took the message but gave no answer ({error or type(error).__name__}); it may have been sent: "
             "look at the gateway's log before sending it again",
