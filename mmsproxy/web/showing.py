@@ -6,13 +6,15 @@ It changes nothing and knows no HTTP; the form is message_resource's.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from mmsproxy.carrier.line import Line
-from mmsproxy.post import tallies
-from mmsproxy.post.caps import DAY
-from mmsproxy.post.job import Job, Kind
-from mmsproxy.post.records import Message
+from mmsproxy.post import reading, tallies
+from mmsproxy.post.caps import DAY, Usage
+from mmsproxy.post.job import Door, Job, Kind
+from mmsproxy.post.records import LineRow, Message
 from mmsproxy.post.schema import GATEWAY
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.message_resource import Context, Json, is_waiting, resource
@@ -23,7 +25,7 @@ THREAD_FROM = 65_536  # octets; a larger PDU is decoded beside the event loop
 async def shown(desk: Desk, message: Message, *, whole: bool = True) -> Json:
     """The message as the API shows it. `whole`: with the parts of its PDU, for answers that show one message. Raises StoreError."""
     job = message.job
-    kept = await desk.store.pdu(job) if whole and job.kind is Kind.MMS else None
+    kept = await desk.store.pdu(job) if whole and _may_have_pdu(job) else None
     ahead, estimated = await _queue(desk, job) if is_waiting(job) else (None, None)
     context = Context(
         attempts=await desk.store.attempts(job) if job.attempts else (),
@@ -35,6 +37,11 @@ async def shown(desk: Desk, message: Message, *, whole: bool = True) -> Json:
     if context.pdu is None or len(context.pdu) < THREAD_FROM:
         return resource(message, context)
     return await asyncio.to_thread(resource, message, context)
+
+
+def _may_have_pdu(job: Job) -> bool:
+    """One from the API is composed when its first attempt begins."""
+    return job.kind is Kind.MMS and (job.attempts > 0 or job.door is not Door.API)
 
 
 def line_of(desk: Desk, job: Job) -> Line:
@@ -49,20 +56,23 @@ def _size_limit(desk: Desk, job: Job) -> int | None:
 async def _queue(desk: Desk, job: Job) -> tuple[int, float | None]:
     """How many go before it, and when it will probably be begun: never before it is due, the line is free and the caps allow it."""
     line = desk.fleet.by_name(job.line) or desk.fleet.default
-    ahead = await desk.store.position(job, line.name)
-    return ahead, await _estimate(desk, job, line, ahead)
+    now, caps = desk.now().timestamp(), desk.store.limits.caps
+    seen = await desk.store.read(partial(_look, job=job, line=line.name, since=now - DAY if caps.window else None))
+    if any(name in seen.rows and seen.rows[name].paused_at is not None for name in (GATEWAY, line.name)):
+        return seen.ahead, None
+    row, full = seen.rows.get(line.name), caps.full(seen.spent, job.cost, now)
+    begin = max(now, job.due_at or now, row.next_free_at if row is not None else now, full.until if full is not None else now)
+    return seen.ahead, begin + line.estimate_wait(seen.ahead)
 
 
-async def _estimate(desk: Desk, job: Job, line: Line, ahead: int) -> float | None:
-    rows = await desk.store.lines()
-    if any(name in rows and rows[name].paused_at is not None for name in (GATEWAY, line.name)):
-        return None
-    now = desk.now().timestamp()
-    row = rows.get(line.name)
-    begin = max(now, job.due_at or now, row.next_free_at if row is not None else now)
-    caps = desk.store.limits.caps
-    if caps.window:
-        spent = await desk.store.read(partial(tallies.spent, since=now - DAY))
-        full = caps.full(spent, job.cost, now)
-        begin = begin if full is None else max(begin, full.until)
-    return begin + line.estimate_wait(ahead)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    ahead: int
+    rows: Mapping[str, LineRow]
+    spent: Usage
+
+
+async def _look(run: reading.Run, job: Job, line: str, since: float | None) -> _Seen:
+    """All of it by one connection, since each message that is accepted is shown once."""
+    spent = Usage() if since is None else await tallies.spent(run, since)
+    return _Seen(await reading.position(run, job, line), await reading.line_rows(run), spent)
