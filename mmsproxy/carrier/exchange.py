@@ -255,6 +255,11 @@ class Exchange:
             return self._exposed > self._released
         return self._exposed >= self._watermark > self._released
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Octets of the body that may have left, and all of them."""
+        return self._bytes_offered(), self._size
+
     async def settle(self) -> None:
         """Offers no more and waits for a segment under way, so that `trial` judges what has left and not what is about to."""
         if self.wire is not None:

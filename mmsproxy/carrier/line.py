@@ -137,6 +137,12 @@ class Line:
         """Messages accepted and not yet decided, the one under way included."""
         return len(self._waiting) + (self._running is not None)
 
+    @property
+    def progress(self) -> tuple[int, int] | None:
+        """Octets of the MMS under way that may have left, and all of them; None when there is none."""
+        exchange = self._tunnel.current
+        return None if exchange is None else exchange.progress
+
     def estimate_wait(self, ahead: int = 0) -> float:
         """Seconds until a message posted behind `ahead` others would begin, as far as can be told. 0 when nothing is known: that is no
         reason to refuse."""

@@ -36,6 +36,7 @@ class Context:
     size_limit     octets that its line takes; None when the carrier decides
     ahead          messages that leave before it; None when it does not wait
     estimated      seconds since 1970 at which it will probably be begun; None when nobody can say
+    progress       octets that are on the line, and all of them, while an MMS is being sent
     """
 
     attempts: Sequence[AttemptRecord] = field(default_factory=tuple)
@@ -43,6 +44,7 @@ class Context:
     size_limit: int | None = None
     ahead: int | None = None
     estimated: float | None = None
+    progress: tuple[int, int] | None = None
 
 
 def resource(message: Message, context: Context) -> Json:
@@ -54,6 +56,7 @@ def resource(message: Message, context: Context) -> Json:
         **_content(message, context),
         "queue_position": None if context.ahead is None else context.ahead + 1,
         "estimated_send_at": _time(context.estimated),
+        "progress": None if context.progress is None else {"offered": context.progress[0], "total": context.progress[1]},
         "attempts": job.attempts,
         "carrier": _carrier(message, context.attempts),
         "error": _error(job),

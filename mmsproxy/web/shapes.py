@@ -61,6 +61,13 @@ class WarningOut(BaseModel):
     code: str
 
 
+class ProgressOut(Told):
+    """How much of an MMS is on the line, in octets."""
+
+    offered: int
+    total: int
+
+
 class MessageOut(Told):
     """A message. What is not known is null."""
 
@@ -85,6 +92,7 @@ class MessageOut(Told):
     parts: list[PartOut] | None = Field(description="of the PDU, once it was composed; null in lists")
     queue_position: int | None
     estimated_send_at: Time | None
+    progress: ProgressOut | None = Field(description="while it is being sent")
     attempts: int
     carrier: CarrierOut | None
     error: ErrorOut | None

@@ -13,7 +13,7 @@ from functools import partial
 from mmsproxy.carrier.line import Line
 from mmsproxy.post import reading, tallies
 from mmsproxy.post.caps import DAY, Usage
-from mmsproxy.post.job import Door, Job, Kind
+from mmsproxy.post.job import Door, Job, Kind, State
 from mmsproxy.post.records import LineRow, Message
 from mmsproxy.post.schema import GATEWAY
 from mmsproxy.web.desk import Desk
@@ -33,6 +33,7 @@ async def shown(desk: Desk, message: Message, *, whole: bool = True) -> Json:
         size_limit=_size_limit(desk, job),
         ahead=ahead,
         estimated=estimated,
+        progress=_progress(desk, job),
     )
     if context.pdu is None or len(context.pdu) < THREAD_FROM:
         return resource(message, context)
@@ -47,6 +48,12 @@ def _may_have_pdu(job: Job) -> bool:
 def line_of(desk: Desk, job: Job) -> Line:
     """The line that has it, or is the likeliest to take it."""
     return desk.fleet.by_name(job.used_line or job.line) or desk.fleet.default
+
+
+def _progress(desk: Desk, job: Job) -> tuple[int, int] | None:
+    """A line sends one message at a time, so what is on it is this one."""
+    line = desk.fleet.by_name(job.used_line) if job.state is State.SENDING and job.kind is Kind.MMS else None
+    return None if line is None else line.progress
 
 
 def _size_limit(desk: Desk, job: Job) -> int | None:

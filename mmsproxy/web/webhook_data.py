@@ -17,7 +17,7 @@ from mmsproxy.web.showing import line_of
 from mmsproxy.web.webhooks import Describe
 
 TOLD_BY_THE_EVENT = ("status", "previous", "cause", "attempts")
-OF_THE_MOMENT = ("queue_position", "estimated_send_at", "parts")  # they would be over before they are read, or take a decoding
+OF_THE_MOMENT = ("queue_position", "estimated_send_at", "progress", "parts")  # they would be over before they are read, or take a decoding
 
 
 def described(desk: Desk) -> Describe:

@@ -202,6 +202,22 @@ async def test_the_estimate_of_the_queue(link: Any, mmsc: Any, make: SimpleNames
     assert {attempt.code for attempt in await asyncio.gather(*waiting)} == {"stopping"}
 
 
+async def test_how_much_is_on_the_line(build: Build, mmsc: Any, make: SimpleNamespace) -> None:
+    """Nothing between messages; before the last octet is released, fewer than all."""
+    line, seen = (await build()).line, list[tuple[int, int]]()
+    mmsc.act = mmsc.answers(make.answer(make.conf()))
+    assert line.progress is None
+
+    async def look() -> None:
+        seen.append(line.progress)
+
+    await line.post(PDU, before_last_byte=look)
+    ((offered, total),) = seen
+    assert total == len(PDU)
+    assert 0 <= offered < total
+    assert line.progress is None
+
+
 # Who gives up.
 
 

@@ -355,6 +355,8 @@ class ShownLine:
         self.queue_length = 0
         self.state = LinkState(LinkStatus.BEARER_UP, modem="SIM7600E", dialect="sim7600", operator="Test", signal_dbm=-71)
 
+    progress: tuple[int, int] | None = None
+
     def estimate_wait(self, ahead: int = 0) -> float:
         return 10.0 * ahead
 

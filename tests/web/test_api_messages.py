@@ -387,3 +387,15 @@ async def test_a_full_disk_and_a_database_that_is_away(api: Any, monkeypatch: py
     refused(answer, "unavailable")
     assert answer[1]["Retry-After"] == "5"
     assert State.QUEUED not in await api.store.counts()
+
+
+async def test_while_it_is_being_sent_it_tells_how_much_is_on_the_line(api: Any) -> None:
+    made = await api.send(subject="s", line="one")
+    assert made["progress"] is None
+    api.desk.fleet.by_name("one").progress = (300, 900)
+    await api.begin("one")
+    sending = (await api.ask("GET", f"/v1/messages/{made['id']}"))[2]
+    MessageOut.model_validate(sending)
+    assert (sending["status"], sending["progress"]) == ("sending", {"offered": 300, "total": 900})
+    other = await api.send(subject="s", line="one")
+    assert other["progress"] is None
