@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 
 from mmsproxy.carrier.attempt import Answer, Attempt, Outcome, Timings
-from mmsproxy.errors import ConnectError, HeaderError, MmsproxyError, PortError
 from mmsproxy.link import Phase
 from mmsproxy.web import mm1_answers as answers
-from mmsproxy.wire.mms_pdu import SendConf
 
 SEND = bytes.fromhex("8c80 98543100 8d92 890181 97 2b313535353132333030303000 84a300")
 T1 = answers.Head(0x80, b"T1", b"\x92")
@@ -101,65 +98,77 @@ def test_retry_after_is_whole_seconds_between_5_and_60(estimate: float, seconds:
     assert answers.retry_seconds(estimate) == seconds
 
 
-def attempt(**changes: object) -> Attempt:
-    good = Attempt(Outcome.SENT, Phase.ANSWER_WHOLE, "", "fine", Timings(), 9, 9)
-    return replace(good, **changes)  # type: ignore[arg-type] # the rows below name fields of Attempt
-
-
-def conf(status: int) -> SendConf:
-    return SendConf(transaction_id="T1", response_status=status)
-
-
-ANSWER = Answer(200, (("Content-Type", "a/b"),), b"body")
+def test_the_one_success_of_our_own_has_a_message_id() -> None:
+    reply = answers.accepted(T1, "mmsproxy-msg_1")
+    assert (reply.status, reply.body) == (200, bytes.fromhex("8c81 98543100 8d92 9280 8b") + b"mmsproxy-msg_1\0")
+    assert ("X-Mmsproxy-Origin", "gateway") in reply.headers
+    assert answers.accepted(answers.Head(0x89, None, b"\x91"), "m").body == bytes.fromhex("8c8a 9800 8d91 9280 8b6d00")
 
 
 @pytest.mark.parametrize(
-    ("changes", "seconds"),
+    ("code", "http_status", "status", "response_status", "retry_after"),
     [
-        ({"conf": conf(0x80), "answer": ANSWER}, 3600),
-        ({"outcome": Outcome.PARTIAL, "conf": conf(0xC4), "answer": ANSWER}, 3600),
-        ({"outcome": Outcome.UNKNOWN}, 86400),
-        ({"outcome": Outcome.UNKNOWN, "conf": conf(0x80), "answer": ANSWER}, 86400),
-        ({"outcome": Outcome.REFUSED, "conf": conf(0xE0), "answer": ANSWER}, 600),
-        ({"outcome": Outcome.REFUSED, "conf": conf(0x86), "answer": ANSWER}, 600),
-        ({"outcome": Outcome.REFUSED, "conf": conf(0xC0), "answer": ANSWER}, 0),
-        ({"outcome": Outcome.REFUSED, "answer": ANSWER}, 0),
-        ({"outcome": Outcome.NOT_SENT}, 0),
-        ({"outcome": Outcome.NOT_SENT, "conf": conf(0xE0), "answer": ANSWER}, 0),
+        ("mmsc_http", 400, 502, 0xE0, None),
+        ("mmsc_http", 499, 502, 0xE0, None),
+        ("mmsc_http", 301, 502, 0xC3, None),
+        ("mmsc_http", 501, 502, 0xC3, None),
+        ("connect_failed", None, 502, 0xC3, None),
+        ("peer_reset", None, 502, 0xC3, None),
+        ("answer_timeout", None, 502, 0xC3, None),
+        ("port", None, 503, 0xC3, "30"),
+        ("modem_lost", None, 503, 0xC3, "30"),
+        ("registration", None, 503, 0xC3, "30"),
+        ("pdp_failed", None, 503, 0xC3, "30"),
+        ("sim", None, 503, 0xC3, "30"),
+        ("stopping", None, 503, 0xC3, "30"),
+        ("lease_lost", None, 503, 0xC3, "30"),
+        ("expired", None, 503, 0xC3, "30"),
+        ("unavailable", None, 503, 0xC3, "30"),
+        ("insufficient_storage", None, 503, 0xC3, "30"),
+        ("http_header", None, 400, 0xE2, None),
+        ("internal", None, 500, 0xC3, None),
+        ("crashed", None, 500, 0xC3, None),
     ],
 )
-def test_how_long_an_outcome_is_kept_is_section_6(changes: dict[str, object], seconds: float) -> None:
-    assert answers.keep_seconds(attempt(**changes)) == seconds
-
-
-@pytest.mark.parametrize(("status", "response_status"), [(400, 0xE0), (499, 0xE0), (301, 0xC3), (501, 0xC3)])
-def test_a_carriers_http_refusal_is_never_ours(status: int, response_status: int) -> None:
-    refused = attempt(outcome=Outcome.REFUSED, answer=replace(ANSWER, status=status), detail=f"the MMSC refused with HTTP {status}")
-    reply = answers.reply_to(refused, T1, "msg_1")
-    assert (reply.status, reply.cause) == (502, f"the MMSC refused with HTTP {status} [msg_1]")
-    assert reply.body == answers.send_conf(T1, response_status, reply.cause)
+def test_a_definite_failure_is_worded_by_its_code(
+    code: str, http_status: int | None, status: int, response_status: int, retry_after: str | None
+) -> None:
+    reply = answers.failed(T1, code, http_status, "why [msg_1]")
+    assert (reply.status, reply.cause, dict(reply.headers).get("Retry-After")) == (status, "why [msg_1]", retry_after)
+    assert reply.body == answers.send_conf(T1, response_status, "why [msg_1]")
 
 
 def test_a_cause_that_is_too_long_is_cut_before_the_id() -> None:
-    reply = answers.reply_to(attempt(outcome=Outcome.UNKNOWN, detail="x" * 1000), T1, "msg_0123456789abcdef")
-    assert reply.cause.endswith("x [msg_0123456789abcdef]")
-    assert len(reply.cause) == answers.MAX_TEXT
+    cause = answers.with_id("x" * 1000, "msg_0123456789abcdef")
+    assert cause.endswith("x [msg_0123456789abcdef]")
+    assert len(cause) == answers.MAX_TEXT
 
 
-@pytest.mark.parametrize("status", [0xC0, 0xC3, 0xC4, 0x82, 0xE0, 0xEB])
-@pytest.mark.parametrize(("as_error", "http"), [(True, 502), (False, 200)])
-def test_only_a_refusal_is_turned_into_an_http_error_and_only_when_asked(status: int, as_error: bool, http: int) -> None:
-    refused = attempt(outcome=Outcome.REFUSED, conf=conf(status), answer=ANSWER)
-    assert answers.reply_to(refused, T1, "msg_1", rejected_as_http_error=as_error) == answers.Reply(
-        http, b"body", (("Content-Type", "a/b"),)
-    )
-    accepted = attempt(conf=conf(0x80), answer=ANSWER)
-    assert answers.reply_to(accepted, T1, "msg_1", rejected_as_http_error=as_error).status == 200
+def test_the_carriers_octets_pass_and_its_odd_headers_do_not() -> None:
+    reply = answers.passed_on(b"body", (("X-Odd", "\udcfc"), ("X-Good", "1")), 200)
+    assert reply == answers.Reply(200, b"body", (("X-Good", "1"), ("Content-Type", answers.MMS_MESSAGE)))
+    assert answers.passed_on(b"", (), 204).headers == ()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "status"),
+    [
+        (Attempt(Outcome.SENT, Phase.ANSWER_WHOLE, "", "", Timings(), 9, 9, answer=Answer(204, (), b"")), 200),
+        (Attempt(Outcome.UNKNOWN, Phase.LAST_BYTE, "answer_timeout", "silent", Timings(), 9, 9), 504),
+        (Attempt(Outcome.REFUSED, Phase.ANSWER_WHOLE, "mmsc_http", "404", Timings(), 9, 9, answer=Answer(404, (), b"")), 502),
+        (Attempt(Outcome.NOT_SENT, Phase.NO_BEARER, "port", "no modem", Timings(), 0, 9), 503),
+    ],
+)
+def test_a_response_gets_the_carriers_answer_or_a_line_of_text(attempt: Attempt, status: int) -> None:
+    reply = answers.reply_to_response(attempt, answers.Head(0x83, b"N1", b"\x92"), "pdu_1")
+    assert reply.status == status
+    assert reply.body == b"" if status == 200 else reply.body.endswith(b"[pdu_1]\n")
 
 
 def test_the_gateways_own_words_are_never_a_success() -> None:
-    for outcome in (Outcome.REFUSED, Outcome.NOT_SENT, Outcome.UNKNOWN):
-        for error in (None, ConnectError("x"), PortError("x"), HeaderError("x"), MmsproxyError("x")):
-            reply = answers.reply_to(attempt(outcome=outcome, error=error), T1, "msg_1")
-            assert reply.status >= 400
-            assert ("X-Mmsproxy-Origin", "gateway") in reply.headers
+    codes = ["", "internal", "port", "connect_failed", "http_header", "unavailable", "mmsc_http"]
+    made = [answers.failed(T1, code, http, "x") for code in codes for http in (None, 200, 302, 404, 500)]
+    for reply in (*made, answers.busy(T1, "x", 1.0), answers.in_doubt(T1, "x")):
+        assert reply.status >= 400
+        assert ("X-Mmsproxy-Origin", "gateway") in reply.headers
+        assert b"\x8b" not in reply.body

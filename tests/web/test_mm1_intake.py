@@ -9,7 +9,7 @@ import pytest
 from mmsproxy.carrier.attempt import Awaited
 from mmsproxy.pdu_schema import PDUS
 from mmsproxy.web.mm1_answers import Head, Reply, head_of
-from mmsproxy.web.mm1_intake import SERVED, Intake, take_in
+from mmsproxy.web.mm1_intake import SERVED, Intake, dialled, ref_of, take_in
 
 SEND = bytes.fromhex("8c80 98543100 8d92 890181 97 2b313535353132333030303000 84a300")
 
@@ -21,7 +21,7 @@ def refused(pdu: bytes, max_size: int | None = None) -> Reply:
 
 
 def test_a_good_send_req_is_taken_with_what_its_answer_needs() -> None:
-    assert take_in(SEND, "msg_1", max_size=None) == Intake(Head(0x80, b"T1", b"\x92"), Awaited.SEND_CONF, "T1")
+    assert take_in(SEND, "msg_1", max_size=None) == Intake(Head(0x80, b"T1", b"\x92"), Awaited.SEND_CONF, "T1", ("+15551230000",))
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,50 @@ def test_every_type_is_served_or_named(row: object) -> None:
     else:
         assert isinstance(reply, Reply)
         assert (reply.status, name in reply.cause) == (403, True)
+
+
+def taken(pdu: bytes) -> Intake:
+    result = take_in(pdu, "pdu_1", max_size=None)
+    assert isinstance(result, Intake), result
+    return result
+
+
+def test_all_recipients_count_once_without_their_type() -> None:
+    more = b"\x97+15551230000/TYPE=PLMN\0\x82+1 (555) 123-0001/type=PLMN\0\x81a@b.example\0"
+    assert taken(SEND.replace(b"\x84\xa3", more + b"\x84\xa3")).recipients == ("+15551230000", "+15551230001", "a@b.example")
+
+
+def test_a_recipient_that_cannot_be_read_counts_too() -> None:
+    odd = taken(SEND.replace(b"\x84\xa3", b"\x97\x02\xff\xff\x84\xa3"))
+    assert len(odd.recipients) == 2
+    assert not odd.recipients[1].isascii() or odd.recipients[1] == "?"
+
+
+def test_subject_and_wishes_are_read_for_the_row() -> None:
+    asked = taken(SEND.replace(b"\x84\xa3", b"\x96Hello\0\x86\x80\x90\x80\x84\xa3"))
+    assert (asked.subject, asked.delivery_report, asked.read_report) == ("Hello", True, True)
+    refused_ = taken(SEND.replace(b"\x84\xa3", b"\x86\x81\x90\x81\x84\xa3"))
+    assert (refused_.subject, refused_.delivery_report, refused_.read_report) == (None, False, False)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("+15551230000/TYPE=PLMN", "+15551230000"),
+        ("10.0.0.1/TYPE=IPv4", "10.0.0.1"),  # no number, so no policy takes it for one
+        ("(555) 123-0000", "5551230000"),
+        ("jane-doe@b.example", "jane-doe@b.example"),
+        ("*123#", "*123#"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_shown_as_it_is_dialled(address: str, shown: str) -> None:
+    assert dialled(address) == shown
+
+
+def test_the_reference_is_the_same_for_the_same_octets_of_one_client() -> None:
+    assert ref_of("10.0.0.1", SEND) == ref_of("10.0.0.1", bytes(SEND))
+    assert len({ref_of("10.0.0.1", SEND), ref_of("10.0.0.2", SEND), ref_of("10.0.0.1", SEND + b"x")}) == 3
 
 
 @pytest.mark.parametrize("number", [0x98, 0xC0, 0xFF])
