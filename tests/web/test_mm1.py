@@ -624,10 +624,11 @@ async def test_the_clients_headers_reach_the_line_as_they_came(mm1: Any, line: A
 async def test_after_the_wait_an_unknown_is_504_and_the_attempt_goes_on(mm1: Any, line: Any, caller: Any) -> None:
     await mm1(line, client_wait=0.1)
     line.hold(Phase.LAST_BYTE)
-    heard = await caller.ask(post())
-    assert (heard.status, heard.body[8:10], "retry-after" in heard.headers) == (504, b"\x92\x86", False)
-    again = await caller.ask(post())
-    assert again.status == 504
+    while not line.held:  # on a busy machine the last byte takes longer than this client's patience
+        assert (await caller.ask(post())).status in (503, 504)
+    for _ in range(2):
+        heard = await caller.ask(post())
+        assert (heard.status, heard.body[8:10], "retry-after" in heard.headers) == (504, b"\x92\x86", False)
     line.go.set()
     while (heard := await caller.ask(post())).status != 200:
         await asyncio.sleep(0.01)
@@ -639,12 +640,14 @@ async def test_after_the_wait_an_unknown_is_504_and_the_attempt_goes_on(mm1: Any
 async def test_after_the_wait_a_slow_line_is_503_and_the_same_post_joins(mm1: Any, line: Any, caller: Any, phase: Phase) -> None:
     await mm1(line, client_wait=0.1)
     line.hold(phase)
+    while not line.held:
+        assert (await caller.ask(post())).status == 503
     heard = await caller.ask(post())
     assert (heard.status, heard.body[8:10], heard.headers["retry-after"]) == (503, b"\x92\xc3", "5")
-    wire = await caller.call()
-    await wire.say(post())
     line.go.set()
-    assert (await wire.hear()).body == SEND_CONF
+    while (heard := await caller.ask(post())).status != 200:
+        assert heard.status in (503, 504)
+    assert heard.body == SEND_CONF
     assert len(line.posted) == 1
 
 
