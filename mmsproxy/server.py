@@ -23,6 +23,7 @@ from mmsproxy.host.interface import HostSettings
 from mmsproxy.host_link import HostLink
 from mmsproxy.link import Tap
 from mmsproxy.modem_link import ModemLink, ModemSettings
+from mmsproxy.post.line_log import LineLog
 from mmsproxy.post.office import Office, open_office
 from mmsproxy.web import metrics, readiness
 from mmsproxy.web.api import start_api
@@ -78,6 +79,9 @@ class Gateway:
             desk = self._desk(office)
             more = await self._start_watching(stack, office, desk)
             await self._open_doors(stack, office, desk, token, more)
+            log = LineLog(office.store, self.bus)
+            await log.start()
+            stack.push_async_callback(log.stop)
             await self.fleet.start()
             stack.push_async_callback(self.fleet.stop)
             await office.start(self.fleet.stop)

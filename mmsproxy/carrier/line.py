@@ -8,6 +8,7 @@ It knows no door, no durable queue and no aiohttp.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -23,7 +24,7 @@ from mmsproxy.carrier.sms import SmsLine
 from mmsproxy.carrier.transport import LinkGate, Observer
 from mmsproxy.carrier.tunnel import BeforeLastByte, Tunnel, Upstream
 from mmsproxy.config import REAL_LINE_MIN_INTERVAL, LineConfig
-from mmsproxy.errors import LineStopped, LinkLost, MmsproxyError
+from mmsproxy.errors import LineStopped, LinkError, LinkLost, MmsproxyError
 from mmsproxy.events import Bus, MessageFailed, MessageSent
 from mmsproxy.link import Link, LinkState, LinkStatus, Phase, SmsLink, Tap
 
@@ -90,6 +91,7 @@ class Line:
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._rousing: asyncio.Task[bool] | None = None
         self._next_free_at = 0.0
         self._durations: deque[float] = deque(maxlen=REMEMBERED)
 
@@ -151,6 +153,23 @@ class Line:
         free_in = max(0.0, self._next_free_at - self._clock()) if self.min_interval else 0.0
         return max(pace * (self.queue_length + ahead), free_in + pace * (len(self._waiting) + ahead))
 
+    async def rouse(self) -> bool:
+        """A message waits while the line is down: its link tries now rather than at its next turn, and again after RETRY_PAUSES, for what
+        was pulled out may be back in a moment. True once it works; False when it does not. Who asks meanwhile waits for the same."""
+        if self._rousing is None or self._rousing.done():
+            self._rousing = asyncio.get_running_loop().create_task(self._rouse(), name=f"rouse {self.name}")
+        return await asyncio.shield(self._rousing)
+
+    async def _rouse(self) -> bool:
+        for pause in (0.0, *RETRY_PAUSES):
+            await asyncio.sleep(pause)
+            if self._is_stopping or self._worker is None:
+                break
+            with contextlib.suppress(LinkError):
+                await self._link.ready()
+                return True
+        return False
+
     async def start(self) -> None:
         """Starts the link and begins to work. Returns at once."""
         if self._worker is None:
@@ -175,6 +194,8 @@ class Line:
             worker.cancel()
             await asyncio.wait({worker})
         await self._link.stop()
+        if self._rousing is not None:
+            await asyncio.wait({self._rousing})
         await self._gate.idle()
 
     async def post(

@@ -61,6 +61,10 @@ class InvalidRequest(MmsproxyError):
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
+def _given(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
 def _only_when(name: str, value: str, then: dict[str, Any], otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
     """JSON Schema for what one field's value asks of the others."""
     rule = {"if": {"required": [name], "properties": {name: {"const": value}}}, "then": then}
@@ -101,16 +105,16 @@ class SendRequest(BaseModel):
         **_STRICT,
         json_schema_extra={
             "anyOf": [
-                {"required": ["text"], "properties": {"text": {"type": "string"}}},
+                _given("text"),
                 {"required": ["media"], "properties": {"media": {"minItems": 1}}},
             ],
             "allOf": [
-                _only_when("fallback", "sms", {"required": ["text"], "properties": {"text": {"type": "string"}}}),
+                _only_when("fallback", "sms", {"anyOf": [_given("text"), _given("subject")]}),
                 _only_when("as", "sms", {"properties": {"media": {"maxItems": 0}, "subject": {"type": "null"}, "smil": {"type": "null"}}}),
                 _only_when(
                     "layout",
                     "custom",
-                    {"required": ["smil"], "properties": {"smil": {"type": "string"}}},
+                    _given("smil"),
                     {"properties": {"smil": {"type": "null"}}},
                 ),
             ],
@@ -165,8 +169,8 @@ class SendRequest(BaseModel):
     def _content_mistake(self) -> Mistake | None:
         if self.text is None and not self.media:
             return Mistake("/text", "missing", "nothing to send; give a text, media or both")
-        if self.fallback == "sms" and self.text is None:
-            return Mistake("/fallback", "no_text", "an SMS carries text, and there is none")
+        if self.fallback == "sms" and self.text is None and self.subject is None:
+            return Mistake("/fallback", "no_text", "an SMS carries text, and there is neither text nor subject")
         return None
 
     def _sms_mistake(self) -> Mistake | None:

@@ -56,6 +56,8 @@ class SendingLine(Protocol):
     @property
     def state(self) -> LinkState: ...
 
+    async def rouse(self) -> bool: ...
+
     async def post(
         self,
         pdu: bytes,
@@ -170,7 +172,9 @@ class Outbox:
                 _log.exception("a fault of the outbox", extra={"line": line.name})
                 pause = self._poll
             if pause and not self._stopping.is_set():
-                await self._store.queue_bell.wait(ticket, pause)
+                rang = await self._store.queue_bell.wait(ticket, pause)
+                if rang and line.state.status is LinkStatus.DOWN and not self._stopping.is_set():
+                    await line.rouse()  # a message came: the modem that was pulled out may be there again
 
     async def _step(self, line: SendingLine, worker: Worker) -> float:
         """One message, or none; returns the seconds to wait before the next look."""

@@ -52,6 +52,10 @@ class Busy(MmsproxyError):
         self.retry_after = retry_after
 
 
+class LineDown(Busy):
+    """The line's modem is not there now."""
+
+
 class Messages:
     """Messages of MMS software.
 
@@ -89,13 +93,22 @@ class Messages:
 
     async def _send(self, post: Post, end: float) -> Reply:
         while True:
-            turn = await self._accept(post, end)
+            turn = await self._accept_roused(post, end)
             message = await self._outcome(turn.message, end)
             if message is None:
                 return answers.in_doubt(post.intake.head, with_id("the store is away: the outcome is unknown", turn.message.job.id))
             # Whoever joined has a time of its own, and the first one's was over.
             if turn.kind is not Identical.JOIN or message.job.state is not State.EXPIRED or self._left(end) <= 0:
                 return await self._reply(post, message)
+
+    async def _accept_roused(self, post: Post, end: float) -> Turn:
+        """A modem that was just plugged in again need not cost its sender a refusal."""
+        try:
+            return await self._accept(post, end)
+        except LineDown:
+            if not await post.line.rouse():
+                raise
+        return await self._accept(post, end)
 
     async def _accept(self, post: Post, end: float) -> Turn:
         async def may_begin(tx: Tx) -> None:
@@ -130,7 +143,7 @@ class Messages:
         if self._under_way > MAX_UNDER_WAY:
             raise Busy("too many octets wait to be sent", NO_ROOM_RETRY)
         if line.state.status is LinkStatus.DOWN:
-            raise Busy(line.state.reason or f"line {line.name} is down", answers.RECOVERY_ESTIMATE)
+            raise LineDown(line.state.reason or f"line {line.name} is down", answers.RECOVERY_ESTIMATE)
         ahead = await outlook(tx, line.name, self._store.limits)
         if ahead.wait is not None:
             raise Busy(_why(ahead.wait), NO_ROOM_RETRY if ahead.wait.until is None else ahead.wait.until - tx.now)

@@ -53,6 +53,9 @@ class ScriptedLine:
     def state(self) -> LinkState:
         return LinkState(self.status)
 
+    async def rouse(self) -> bool:
+        return self.status is not LinkStatus.DOWN
+
     async def post(
         self,
         pdu: bytes,

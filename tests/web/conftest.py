@@ -201,6 +201,9 @@ class ScriptedLine:
     def state(self) -> LinkState:
         return LinkState(self.status, self.reason)
 
+    async def rouse(self) -> bool:
+        return self.status is not LinkStatus.DOWN
+
     def estimate_wait(self, ahead: int = 0) -> float:
         return self.wait + ahead * self.pace
 
