@@ -77,8 +77,8 @@ class Gateway:
             office = await open_office(self._settings, list(self.fleet), base=self._base, fetch=fetch.file)
             stack.push_async_callback(office.store.close)
             desk = self._desk(office)
-            more = await self._start_watching(stack, office, desk)
-            await self._open_doors(stack, office, desk, token, more)
+            more, meters = await self._start_watching(stack, office, desk)
+            await self._open_doors(stack, office, desk, token, more, meters)
             log = LineLog(office.store, self.bus)
             await log.start()
             stack.push_async_callback(log.stop)
@@ -88,8 +88,8 @@ class Gateway:
             stack.push_async_callback(office.stop)
             self._stack = stack.pop_all()
 
-    async def _start_watching(self, stack: AsyncExitStack, office: Office, desk: Desk) -> list[Route]:
-        """Webhooks and meters; returns the routes of what is watched."""
+    async def _start_watching(self, stack: AsyncExitStack, office: Office, desk: Desk) -> tuple[list[Route], metrics.Metrics]:
+        """Webhooks and meters; returns the routes of what is watched, and the meters."""
         outside = Outside(self._settings.webhooks.private)
         hooks = Webhooks(office.store, outside, describe=described(desk), encode=callback_encoder(office.store), bus=self.bus)
         await hooks.start()
@@ -99,12 +99,14 @@ class Gateway:
         stack.push_async_callback(meters.stop)
         ready = readiness.Readiness(office.store, self.fleet, lambda: office.outbox.is_working)
         is_open = self._settings.web.open_metrics
-        return [*metrics.routes(meters, is_open=is_open), *readiness.routes(ready, is_open=is_open)]
+        return [*metrics.routes(meters, is_open=is_open), *readiness.routes(ready, is_open=is_open)], meters
 
-    async def _open_doors(self, stack: AsyncExitStack, office: Office, desk: Desk, token: str, more: list[Route]) -> None:
+    async def _open_doors(
+        self, stack: AsyncExitStack, office: Office, desk: Desk, token: str, more: list[Route], meters: metrics.Metrics
+    ) -> None:
         mm1 = await start_mm1(self.fleet, self._settings.mm1, store=office.store)
         stack.push_async_callback(mm1.stop)
-        web = await start_api(desk, *self._settings.web.listen, token=token, more=more)
+        web = await start_api(desk, *self._settings.web.listen, token=token, more=more, outermost=[meters.middleware])
         stack.push_async_callback(web.stop)
         self.mm1 = Address(self.mm1.host, mm1.port)
         self.web = Address(self.web.host, web.port)

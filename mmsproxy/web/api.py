@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from mmsproxy.errors import MmsproxyError
 from mmsproxy.web import (
@@ -61,16 +62,24 @@ def gathered(desk: Desk, more: Iterable[Route] = ()) -> tuple[Route, ...]:
     return (*rows, *openapi.routes(rows))
 
 
-def make_api_app(desk: Desk, *, token: str, more: Iterable[Route] = ()) -> web.Application:
-    """The application, without its door. `token` is the first one, with all scopes."""
-    return _Api(desk, Keyring(token, desk.store, lambda: desk.now().timestamp())).app(gathered(desk, more))
+def make_api_app(desk: Desk, *, token: str, more: Iterable[Route] = (), outermost: Sequence[Middleware] = ()) -> web.Application:
+    """The application, without its door. `token` is the first one, with all scopes; `outermost` see every request and its answer."""
+    return _Api(desk, Keyring(token, desk.store, lambda: desk.now().timestamp())).app(gathered(desk, more), outermost)
 
 
-async def start_api(desk: Desk, host: str, port: int, *, token: str, more: Iterable[Route] = (), key: str = "web.listen") -> Door:
+async def start_api(
+    desk: Desk,
+    host: str,
+    port: int,
+    *,
+    token: str,
+    more: Iterable[Route] = (),
+    outermost: Sequence[Middleware] = (),
+    key: str = "web.listen",
+) -> Door:
     """Opens the door. Raises ListenError with the cure."""
-    runner = web.AppRunner(
-        make_api_app(desk, token=token, more=more), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
-    )
+    app = make_api_app(desk, token=token, more=more, outermost=outermost)
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     return await open_door(runner, host, port, key=key, limits=desk.limits)
 
 
@@ -83,8 +92,8 @@ class _Api:
         self._hosts = frozenset(map(canonical_host, desk.settings.web.hosts))
         self._rows: dict[web.AbstractRoute, Route] = {}
 
-    def app(self, rows: Sequence[Route]) -> web.Application:
-        app = web.Application(middlewares=[self._answered, self._gated], client_max_size=self._desk.limits.max_body)
+    def app(self, rows: Sequence[Route], outermost: Sequence[Middleware]) -> web.Application:
+        app = web.Application(middlewares=[*outermost, self._answered, self._gated], client_max_size=self._desk.limits.max_body)
         for row in rows:
             route = app.router.add_route(row.method, row.path, row.handler, expect_handler=self._expect)
             self._rows[route] = row
