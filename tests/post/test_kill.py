@@ -16,10 +16,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from mmsproxy.post.job import State
 from mmsproxy.post.store import Store
 
-ROUNDS = int(os.environ.get("MMSPROXY_KILL_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("MMSPROXY_KILL_ROUNDS", "20"))
 CHILD = Path(__file__).with_name("kill_child.py")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHILD.parents[2])}  # the child runs what is tested here
 START_LIMIT = 60.0  # seconds; a hang guard, not a measure
@@ -70,6 +72,7 @@ async def everything(store: Store) -> dict[str, State]:
         page = await store.page(limit=200, cursor=page.next_cursor)
 
 
+@pytest.mark.timeout(100 + 5 * ROUNDS)
 async def test_kill_9_at_random_moments(place, tmp_path: Path) -> None:
     seed = random.randrange(2**32) if "MMSPROXY_KILL_ROUNDS" in os.environ else 17
     moments = random.Random(seed)
