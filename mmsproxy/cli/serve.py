@@ -126,7 +126,7 @@ def banner(settings: Settings, gateway: Gateway, trace: Path | None) -> str:
             *lines,
             "Try next:",
             f"  curl -sS {mm1} -H 'Content-Type: application/vnd.wap.mms-message' --data-binary @{example} -o answer.mms",
-            f"  curl -sS {web}/v1/messages -H \"Authorization: Bearer $(cat {token})\" -H 'Content-Type: application/json'"
+            f"  curl -sS '{web}/v1/messages?wait=60' -H \"Authorization: Bearer $(cat {token})\" -H 'Content-Type: application/json'"
             ' -d \'{"to": "+16195550123", "text": "Hello"}\'',
             f"  {sender} +16195550123 'Hello' --gateway {web} --token-file {token}",
         ]

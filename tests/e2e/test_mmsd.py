@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,4 +89,8 @@ def test_a_refusal_of_the_gateway_is_a_draft(serve, mmsd, text_file: str, rest: 
 def test_an_unknown_outcome_is_posted_once_however_often_it_asks(serve, mmsd, text_file: str) -> None:
     serving = serve("simulator: {line_rate: 0, rtt: 0, activation: 0, answer: html}")
     assert sends(mmsd, f"{serving.mm1}/", "NULL", text_file, "draft") == "state=draft"
+    end = time.monotonic() + 60  # a hang guard: it asks three times, five seconds apart, and a draft is what it began with
+    while serving.log.count("status=504") < 3 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert serving.log.count("status=504") >= 3
     assert serving.log.count("message failed") == 1
