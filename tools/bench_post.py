@@ -47,6 +47,7 @@ from PIL import Image
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
 from mmsproxy.message.media import File
+from mmsproxy.post.caps import Caps
 from mmsproxy.post.fitter import Fitter
 from mmsproxy.post.job import Lease, Result
 from mmsproxy.post.office import new_id
@@ -170,7 +171,7 @@ def cycled(client: Client, place: Place, ledger: Path) -> tuple[int, float]:
 async def with_store(folder: Path, work: Callable[[Store], Awaitable[Any]]) -> Any:
     """The gateway's own store, opened while the gateway is not there."""
     url = f"sqlite+aiosqlite:///{folder / 'data' / 'mmsproxy.db'}"
-    limits = Limits(keep_sent=3600.0)
+    limits = Limits(caps=Caps(0, 0))
     store = await open_store(url, media=folder / "data" / "media", clock=time.time, new_id=new_id, limits=limits)
     try:
         return await work(store)

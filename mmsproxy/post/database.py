@@ -248,10 +248,9 @@ class Database:
         return results
 
     async def _write_events(self, connection: AsyncConnection, tx: Tx) -> None:
+        await self.engine.before_commit(connection, has_events=bool(tx.events), wakes_queue=tx.wakes_queue)
         if tx.events:
-            await self.engine.before_events(connection)
             await connection.execute(insert(events), tx.events)
-        await self.engine.tell_others(connection, tx.wakes_queue)
 
     def _ring(self, queue: bool, told: Collection[str | None]) -> None:
         """`told`: the messages that the new events are about, one for each event."""

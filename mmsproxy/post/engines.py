@@ -44,8 +44,8 @@ class Engine(Protocol):
     async def before_events(self, connection: AsyncConnection) -> None:
         """Whatever makes the numbers of events go up in the order of the commits."""
 
-    async def tell_others(self, connection: AsyncConnection, wakes_queue: bool) -> None:
-        """Lets other processes on this database know, once the transaction is committed."""
+    async def before_commit(self, connection: AsyncConnection, *, has_events: bool, wakes_queue: bool) -> None:
+        """The same where there are events to be written; and lets other processes on this database know, once it is committed."""
 
     async def listen(self, ring: Callable[[bool], None]) -> None:
         """Calls `ring(wakes_queue)` for what others commit, as long as it runs."""
@@ -69,7 +69,7 @@ class Sqlite:
     async def before_events(self, connection: AsyncConnection) -> None:
         return
 
-    async def tell_others(self, connection: AsyncConnection, wakes_queue: bool) -> None:
+    async def before_commit(self, connection: AsyncConnection, *, has_events: bool, wakes_queue: bool) -> None:
         return
 
     async def listen(self, ring: Callable[[bool], None]) -> None:

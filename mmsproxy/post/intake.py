@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, null, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mmsproxy.errors import Fault, MmsproxyError
@@ -24,6 +24,8 @@ from mmsproxy.post.moves import announce, job_by_seq, move
 from mmsproxy.post.policy import Identical, Limits, identical_post
 from mmsproxy.post.records import Accepted, Draft, IdempotencyKey, Media, Message
 from mmsproxy.post.schema import duplicates, idempotency, media, messages, optouts, pdus, recipients, tokens
+
+_NEW_MESSAGE = insert(messages).returning(messages)
 
 MayBegin = Callable[[Tx], Awaitable[None]]  # raises when a door does not want an attempt to begin now
 MayGrow = Callable[[], None]  # raises StoreFull or StoreUnavailable while nothing new is accepted; what is known is still told
@@ -156,7 +158,7 @@ async def _insert(tx: Tx, prepared: Prepared) -> Message:
     size = octets or draft.size
     kept = octets + sum(item.size for item in prepared.media)
     values = rows.new_message(draft, prepared.id, tx.now, size=size, stored=kept, digest=prepared.pdu_digest)
-    row = (await tx.run(insert(messages).values(**values).returning(messages))).mappings().one()
+    row = (await tx.run(_NEW_MESSAGE, values)).mappings().one()
     people = [_recipient_row(row["seq"], n, number) for n, number in enumerate(draft.recipients)]
     if people:
         await tx.run(insert(recipients), people)
@@ -194,14 +196,16 @@ async def _admit(tx: Tx, drafts: Sequence[Draft], rules: Rules) -> None:
     """Checks all of a request before anything of it is written; then counts what has a cap of its own. One request has one token."""
     token = drafts[0].token if drafts else None
     numbers = frozenset(number for draft in drafts for number in draft.recipients)
-    rules = await _with_token_caps(tx, token, rules)
+    opted_out, token_caps = await _standing(tx, numbers, token)
+    if token_caps is not None:
+        rules = replace(rules, per_token=token_caps)
     by_token = [counting.token_scope(token)] if token is not None and rules.per_token.window else []
     by_number = {number: counting.number_scope(number) for number in numbers} if rules.per_recipient.window else {}
     window = max(rules.per_token.window, rules.per_recipient.window)
     spent = await counting.spent(tx, [*by_token, *by_number.values()], window)
     token_usage = spent.get(by_token[0], Usage()) if by_token else Usage()
     people = {number: spent.get(scope, Usage()) for number, scope in by_number.items()}
-    known = Known(await _opted_out(tx, numbers), token_usage, people)
+    known = Known(opted_out, token_usage, people)
     total = first = 0
     for draft in drafts:
         total += draft.cost
@@ -211,15 +215,11 @@ async def _admit(tx: Tx, drafts: Sequence[Draft], rules: Rules) -> None:
     await counting.spend(tx, by_number.values(), 1)
 
 
-async def _opted_out(tx: Tx, numbers: frozenset[str]) -> frozenset[str]:
-    if not numbers:
-        return frozenset()
-    return frozenset((await tx.run(select(optouts.c.number).where(optouts.c.number.in_(sorted(numbers))))).scalars())
-
-
-async def _with_token_caps(tx: Tx, token: str | None, rules: Rules) -> Rules:
-    """A token's own caps win over those for all tokens."""
-    if token is None:
-        return rules
-    row = (await tx.run(select(tokens.c.per_hour, tokens.c.per_day).where(tokens.c.id == token))).one_or_none()
-    return rules if row is None or not (row[0] or row[1]) else replace(rules, per_token=Caps(row[0], row[1]))
+async def _standing(tx: Tx, numbers: frozenset[str], token: str | None) -> tuple[frozenset[str], Caps | None]:
+    """Who of these numbers opted out, and the token's own caps, which win over those for all tokens; None when it has none. In one
+    statement, since each message that is accepted asks."""
+    gone = select(optouts.c.number, null(), null()).where(optouts.c.number.in_(sorted(numbers)))
+    own = select(null(), tokens.c.per_hour, tokens.c.per_day).where(tokens.c.id == token)
+    found = (await tx.run(union_all(gone, own) if token is not None else gone)).all()
+    caps = [Caps(per_hour, per_day) for number, per_hour, per_day in found if number is None and (per_hour or per_day)]
+    return frozenset(number for number, *_ in found if number is not None), caps[0] if caps else None

@@ -82,4 +82,5 @@ class _Seen:
 async def _look(run: reading.Run, job: Job, line: str, since: float | None) -> _Seen:
     """All of it by one connection, since each message that is accepted is shown once."""
     spent = Usage() if since is None else await tallies.spent(run, since)
-    return _Seen(await reading.position(run, job, line), await reading.line_rows(run), spent)
+    ahead, found = await reading.position_and_lines(run, job, line)
+    return _Seen(ahead, found, spent)

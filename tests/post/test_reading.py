@@ -6,7 +6,7 @@ import pytest
 
 from mmsproxy.post.job import Direction, Kind, State
 from mmsproxy.post.moves import NotFound
-from mmsproxy.post.reading import BadCursor, messages_by_id
+from mmsproxy.post.reading import BadCursor, messages_by_id, position_and_lines
 from mmsproxy.post.records import Draft, Filter
 from mmsproxy.post.store import Store
 from mmsproxy.post.work import Worker
@@ -87,6 +87,9 @@ async def test_the_place_in_the_queue(store: Store, draft: MakeDraft, worker: Wo
         clock.go(1)
     places = {name: await store.position(job, "mint") for name, job in jobs.items()}
     assert places == {"first": 1, "bound": 2, "others": 3, "second": 3, "low": 4, "high": 0, "later": 0}
+    for name, job in jobs.items():
+        ahead, lines = await store.read(lambda run, job=job: position_and_lines(run, job, "mint"))
+        assert (ahead, lines) == (places[name], await store.lines())
     lease = await store.claim(worker)
     assert lease.job.id == jobs["high"].id
 
