@@ -216,7 +216,7 @@ class Outbox:
 
     async def _parcel(self, line: SendingLine, message: Message) -> Parcel | Result:
         """What is to leave: the octets that are kept, so that a retry is the same transaction, or new ones; or why there are none."""
-        kept = await self._store.pdu(message.job)
+        kept = None if message.sha256 is None else await self._store.pdu(message.job)  # its digest is kept with it
         if kept is not None:
             return Parcel(kept, message.transaction_id)
         if self._compose is None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Subquery, insert, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Double, Select, Subquery, Text, bindparam, insert, literal, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mmsproxy.carrier.attempt import Outcome
@@ -172,15 +172,20 @@ async def _view(tx: Tx, worker: Worker, limits: Limits) -> View:
 
 
 async def _next(tx: Tx, line: str) -> Job | None:
-    """One look into the index for each priority, for the line's own messages and for those of any line: flat, however many wait."""
-    heads = [_head(tx.now, name, priority) for priority in Priority for name in (line, "")]
-    best = union_all(*(select(head) for head in heads)).subquery()
-    first = select(best.c.seq).order_by(best.c.priority, best.c.due_at, best.c.seq).limit(1)
-    seq = (await tx.run(first)).scalar_one_or_none()
+    seq = (await tx.run(_FIRST, {"now": tx.now, "line": line})).scalar_one_or_none()
     return None if seq is None else await job_by_seq(tx, seq)
 
 
-def _head(now: float, line: str, priority: Priority) -> Subquery:
+def _first() -> Select[Any]:
+    """One look into the index for each priority, for the line's own messages and for those of any line: flat, however many wait."""
+    lines_own, any_line = bindparam("line", type_=Text), literal("")
+    heads = [_head(name, priority) for priority in Priority for name in (lines_own, any_line)]
+    best = union_all(*(select(head) for head in heads)).subquery()
+    return select(best.c.seq).order_by(best.c.priority, best.c.due_at, best.c.seq).limit(1)
+
+
+def _head(line: ColumnElement[str], priority: Priority) -> Subquery:
+    now = bindparam("now", type_=Double)
     free = or_(messages.c.lease_until.is_(None), messages.c.lease_until <= now)
     return (
         select(messages.c.seq, messages.c.priority, messages.c.due_at)
@@ -190,6 +195,9 @@ def _head(now: float, line: str, priority: Priority) -> Subquery:
         .with_for_update(skip_locked=True)
         .subquery()
     )
+
+
+_FIRST = _first()  # made once: it is the largest statement of all, and every claim asks it
 
 
 async def _lease(tx: Tx, job: Job, worker: Worker) -> Lease:
