@@ -8,8 +8,8 @@ The gateway, the simulated modems and the carrier are processes of their own, as
 
 accept    8 clients with kept connections send at once, everything paused: 202s in a second, each durable, SQLite and PostgreSQL
 cycle     8 clients over one unpaced simulated modem, limits lifted: from the first request until all are sent, SQLite and PostgreSQL
-backlog   the same accepting, and claim to outcome, in front of 100,000 waiting messages: times the cost before an empty queue;
-          and resident memory of the gateway (SQLite)
+backlog   the same accepting, and claim to outcome, with 100,000 messages waiting: times the cost with a short queue, the two taking
+          turns; and resident memory of the gateway (SQLite)
 upload    a 1 MB picture in a JSON request, to 202; and one that has to be fitted to 300 KB, less the fitting itself
 fit       a picture of 12 megapixels to 300 KB: seconds, and the longest stall of the event loop meanwhile
 restart   kill -9 with messages in flight: from the start to the first answer, and to /readyz
@@ -62,6 +62,7 @@ CYCLED = 40
 BACKLOG = 100_000
 BATCH = 500  # messages in one commit, when the backlog is made
 CLAIMS = 200
+TURN, TURNS = 25, 6  # messages of each client at one gateway, then at the other
 TEXT = "A camera has seen something at the door, and this is what it says of it. " * 3
 LIMIT_300_KB = 300 * 1024
 WAITING = "queued,sending,retrying,scheduled"
@@ -169,7 +170,7 @@ def cycled(client: Client, place: Place, ledger: Path) -> tuple[int, float]:
 
 
 async def with_store(folder: Path, work: Callable[[Store], Awaitable[Any]]) -> Any:
-    """The gateway's own store, opened while the gateway is not there."""
+    """The gateway's own store, opened while the gateway is not there; no caps."""
     url = f"sqlite+aiosqlite:///{folder / 'data' / 'mmsproxy.db'}"
     limits = Limits(caps=Caps(0, 0))
     store = await open_store(url, media=folder / "data" / "media", clock=time.time, new_id=new_id, limits=limits)
@@ -193,44 +194,68 @@ async def fill(store: Store, number: int) -> float:
     return time.perf_counter() - started
 
 
-async def claims(store: Store) -> dict[str, float]:
-    """Milliseconds (p50) of a claim alone, and of the whole way from claim to outcome; CLAIMS messages leave the queue."""
-    await store.resume()
-    worker = Worker("bench/1", "bench")
-    alone, whole = [], []
-    sent = Result(Outcome.SENT, Phase.ANSWER_WHOLE, response_status=0x80, carrier_message_id="m-1", answer=b"\x8c\x81")
-    for _ in range(CLAIMS):
+class Claims:
+    """A worker at one store; each step takes a message from the claim to its outcome."""
+
+    SENT = Result(Outcome.SENT, Phase.ANSWER_WHOLE, response_status=0x80, carrier_message_id="m-1", answer=b"\x8c\x81")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._worker = Worker("bench/1", "bench")
+        self.alone: list[float] = []
+        self.whole: list[float] = []
+
+    async def step(self) -> None:
         started = time.perf_counter()
-        lease = await store.claim(worker)
-        alone.append(time.perf_counter() - started)
+        lease = await self._store.claim(self._worker)
+        self.alone.append(time.perf_counter() - started)
         if not isinstance(lease, Lease):
             raise SystemExit(f"bench: nothing to claim: {lease}")
-        begun = await store.begin(lease, worker, Pdu(b"\x8c\x80" * 250), transaction_id="T1", is_new=True)
-        await store.last_byte(begun)
-        await store.finish(begun, sent)
-        whole.append(time.perf_counter() - started)
-    await store.pause(reason="bench")
-    return {"claim": 1000 * statistics.median(alone), "claim_to_outcome": 1000 * statistics.median(whole)}
+        begun = await self._store.begin(lease, self._worker, Pdu(b"\x8c\x80" * 250), transaction_id="T1", is_new=True)
+        await self._store.last_byte(begun)
+        await self._store.finish(begun, self.SENT)
+        self.whole.append(time.perf_counter() - started)
+
+
+async def claims(short: Store, long: Store) -> tuple[Claims, Claims]:
+    """At both stores in turn, so that whatever else the machine does concerns both."""
+    both = Claims(short), Claims(long)
+    for store in (short, long):
+        await store.resume()
+    for _ in range(CLAIMS):
+        for one in both:
+            await one.step()
+    return both
+
+
+async def claimed(short: Place, long: Place) -> tuple[Claims, Claims]:
+    both: tuple[Claims, Claims] = await with_store(short.folder, lambda one: with_store(long.folder, lambda two: claims(one, two)))
+    return both
 
 
 def bench_backlog(folder: Path, rounds: int) -> Iterator[Row]:
-    seen: dict[str, dict[str, float]] = {}
-    for name, number in (("empty", CLAIMS + 20), ("full", BACKLOG)):
-        place = make_place(folder / f"backlog-{name}")
+    short, long = make_place(folder / "backlog-short"), make_place(folder / "backlog-long")
+    for place, number in ((short, CLAIMS + 50), (long, BACKLOG)):
         (place.folder / "data").mkdir()
         filled = asyncio.run(with_store(place.folder, partial(fill, number=number)))
-        with serving(place) as process:
-            rate, _ = crowd(place, ACCEPTED)
-            alone = client_of(place)
-            single = [accepted(alone, body(n)) for n in range(100)]
-            memory = resident(process.pid, "VmRSS")
-        claimed = asyncio.run(with_store(place.folder, claims))
-        seen[name] = {"accept": 1000 / rate, "accept_alone": 1000 * statistics.median(single), **claimed, "rss": memory, "filled": filled}
-    for what in ("accept", "accept_alone", "claim", "claim_to_outcome"):
-        empty, full = seen["empty"][what], seen["full"][what]
-        yield Row(f"{BACKLOG:,} waiting: {what}", full / empty, "times", "<= 1.5", {"empty_ms": empty, "full_ms": full})
-    more = {"empty_mb": seen["empty"]["rss"], "filled_in_s": seen["full"]["filled"]}
-    yield Row(f"{BACKLOG:,} waiting: resident memory", seen["full"]["rss"], "MB", "< 200", more)
+    with serving(short) as first, serving(long) as second:
+        crowds = [(crowd(short, TURN)[0], crowd(long, TURN)[0]) for _ in range(TURNS)]
+        lone = [client_of(short), client_of(long)]
+        singles = [tuple(accepted(client, body(n)) for client in lone) for n in range(100)]
+        memory = [resident(process.pid, "VmRSS") for process in (first, second)]
+    yield compared(f"accept, {CLIENTS} clients", [1 / few for few, _ in crowds], [1 / many for _, many in crowds])
+    yield compared("accept, 1 client", [few for few, _ in singles], [many for _, many in singles])
+    few, many = asyncio.run(claimed(short, long))
+    yield compared("claim", few.alone, many.alone)
+    yield compared("claim to outcome", few.whole, many.whole)
+    more = {"short_mb": memory[0], "filled_in_s": filled}
+    yield Row(f"{BACKLOG:,} waiting: resident memory", memory[1], "MB", "< 200", more)
+
+
+def compared(what: str, short: list[float], long: list[float]) -> Row:
+    """Seconds in front of a short queue and of a long one."""
+    few, many = statistics.median(short), statistics.median(long)
+    return Row(f"{BACKLOG:,} waiting: {what}", many / few, "times", "<= 1.5", {"short_ms": 1000 * few, "long_ms": 1000 * many})
 
 
 # Pictures.
