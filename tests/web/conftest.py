@@ -302,7 +302,7 @@ class Mm1House:
         await self.store.recover(owner)
         self.outbox = Outbox(self.store, self._lines, owner=owner, poll=0.02)
         await self.outbox.start()
-        self.keeper = Keeper(self.store, every=0.05)
+        self.keeper = Keeper(self.store, every=0.05, monotonic=lambda: time.monotonic() + self.skew)  # time passes; nobody sets a clock
         await self.keeper.start()
         fleet = Fleet(self._lines)  # type: ignore[arg-type] # a scripted line is all that the door sees of a line
         self.door = await start_mm1(fleet, self._config, store=self.store, **self._options)
