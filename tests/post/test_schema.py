@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import inspect, select, text, types
+from sqlalchemy import Text, bindparam, inspect, select, text, types
 
 from mmsproxy.post.job import Priority
 from mmsproxy.post.policy import Limits, UnknownPolicy
@@ -49,7 +49,7 @@ async def test_tables_are_what_the_migrations_made(store: Store) -> None:
 async def test_each_look_into_the_queue_has_its_index(sqlite_store: Store) -> None:
     limits = Limits(unknown=UnknownPolicy.RESEND_SAME_TID)
     looks = {
-        "messages_claim": select(_head(1.0, "mint", Priority.NORMAL)),
+        "messages_claim": select(_head(bindparam("line", type_=Text), Priority.NORMAL)).params(now=1.0, line="mint"),
         **dict(
             zip(
                 ("messages_scheduled", "messages_expiry", "messages_sending", "messages_unknown"),
