@@ -17,7 +17,8 @@ MAX_SMS_PARTS = 255  # the concatenation element counts in one octet (3GPP TS 23
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`why`: asked, media, subject, group, long_text, short_text. `sms` counts the text as SMS; None without text."""
+    """`why`: asked (by the sender or the configuration), media, subject, group, long_text, short_text. `sms` counts the text as SMS; None
+    without text."""
 
     kind: Kind
     why: str
@@ -28,19 +29,20 @@ class Choice:
         return 0 if self.sms is None else self.sms.parts
 
 
-def choose(wanted: SendRequest, *, sms_parts: int, auto: str = "auto") -> Choice:
+def choose(wanted: SendRequest, *, sms_parts: int, auto: str = "auto", has_sms: bool = True) -> Choice:
     """How the message goes out.
 
     sms_parts  a text of more parts is an MMS; auto  what `as: auto` means for a text alone: auto, mms, sms
+    has_sms    whether a line that may send it can send SMS at all; an interface of this host cannot
     Raises Refused for what was asked as SMS and cannot be one.
     """
     sms = count_parts(wanted.text) if wanted.text else None
     if wanted.as_ == "sms":
-        _check_sms(wanted, sms)
+        _check_sms(wanted, sms, has_sms=has_sms)
         return Choice(Kind.SMS, "asked", sms)
     if wanted.as_ == "mms":
         return Choice(Kind.MMS, "asked", sms)
-    return _automatic(wanted, sms, sms_parts, auto)
+    return _automatic(wanted, sms, sms_parts, auto if has_sms else "mms")
 
 
 def _automatic(wanted: SendRequest, sms: PartCount | None, sms_parts: int, auto: str) -> Choice:
@@ -51,11 +53,11 @@ def _automatic(wanted: SendRequest, sms: PartCount | None, sms_parts: int, auto:
     if wanted.group and len(wanted.recipients) > 1:
         return Choice(Kind.MMS, "group", sms)
     if auto == "mms" or sms.parts > (MAX_SMS_PARTS if auto == "sms" else sms_parts):
-        return Choice(Kind.MMS, "long_text", sms)
+        return Choice(Kind.MMS, "asked" if auto == "mms" else "long_text", sms)
     return Choice(Kind.SMS, "short_text", sms)
 
 
-def _check_sms(wanted: SendRequest, sms: PartCount | None) -> None:
+def _check_sms(wanted: SendRequest, sms: PartCount | None, *, has_sms: bool) -> None:
     wrong = [
         Refusal(pointer, "invalid_request", f"an SMS has no {what}; leave it out, or write as: auto or mms")
         for pointer, what, there in (
@@ -65,6 +67,8 @@ def _check_sms(wanted: SendRequest, sms: PartCount | None) -> None:
         )
         if there
     ]
+    if not has_sms:
+        wrong.append(Refusal("/as", "no_line", "no line that may send this has a modem for SMS; write as: auto or mms"))
     if sms is not None and sms.parts > MAX_SMS_PARTS:
         wrong.append(Refusal("/text", "too_large", f"{sms.parts} SMS parts; at most {MAX_SMS_PARTS} make one text, write as: mms"))
     if wrong:

@@ -9,6 +9,7 @@ It knows no HTTP, no SQL and no modem; fetching a `media.url` is a callable.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -19,10 +20,10 @@ from mmsproxy.message.compose import Content, compose
 from mmsproxy.message.media import File, recognise
 from mmsproxy.message.model import MediaItem, SendRequest
 from mmsproxy.post.admission import Known, Refusal, Refused, check, choose_line
-from mmsproxy.post.choice import Choice, choose
+from mmsproxy.post.choice import MAX_SMS_PARTS, Choice, choose
 from mmsproxy.post.fitter import Fitter, TooLarge
 from mmsproxy.post.job import Fallback, Kind, Priority
-from mmsproxy.post.outbox import Parcel
+from mmsproxy.post.outbox import Parcel, SendingLine
 from mmsproxy.post.records import Accepted, Draft, IdempotencyKey, Message, NewMedia, Pdu
 from mmsproxy.post.sms import compose_sms
 from mmsproxy.post.store import Store
@@ -32,10 +33,14 @@ from mmsproxy.wire.sms_split import count_parts
 
 LARGEST_PDU = 2 * 1024 * 1024  # octets; what the codec and the MM1 door take, for a line whose carrier's limit is not known
 THREAD_FROM = 16_384  # octets; a larger message is composed beside the event loop
-MAX_SMS_PARTS = 255  # the concatenation element counts in one octet (3GPP TS 23.040 9.2.3.24.1)
+MAX_MEDIA = 16 * 1024 * 1024  # octets of all files of one message as they came: what the web door takes in one body
 EXPIRY_SECONDS = 604_800  # 7 days that the carrier may keep it for a phone that is off (delivery.md 7)
+LONG_TEXT = 1600  # characters; what the large gateways cut at (delivery.md 7)
+VERY_LONG_TEXT = 5000
+LONG_SUBJECT = 40  # characters; what some phones show (mms.md 10)
 
 Fetch = Callable[[str], Awaitable[tuple[str, bytes]]]
+Warnings = tuple[Mapping[str, object], ...]
 
 
 class ClerkLine(Protocol):
@@ -47,25 +52,24 @@ class ClerkLine(Protocol):
     @property
     def max_size(self) -> int | None: ...
 
+    @property
+    def sms(self) -> object | None: ...
+
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class _Offer:
     """A request that can be accepted.
 
-    choice   SMS or MMS, and why
-    files    the media as they will leave
-    send_req the M-Send.req as it would be composed now; None for SMS
-    size     its octets; 0 for SMS
-    limit    the octets that the line takes
+    choice    SMS or MMS, and why
+    drafts    one message, or one for each recipient
+    send_req  the first M-Send.req as it would be composed now; None for SMS
+    limit     the octets that the line takes
     """
 
     choice: Choice
-    line: str
-    files: tuple[File, ...]
-    warnings: tuple[Mapping[str, object], ...]
-    send_req: SendReq | None
-    size: int
-    limit: int
+    drafts: list[Draft]
+    send_req: SendReq | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,62 +125,74 @@ class Clerk:
 
         Raises Refused, UnsupportedMedia, TooLarge, IdempotencyConflict, StoreFull, StoreUnavailable; nothing is kept then.
         """
+        if key is not None and (known := await self._store.replayed(key)) is not None:
+            return known  # a repeat gets the first answer, though its time or its media may be gone by now
         self._store.check_intake()
-        prepared = await self.prepare(wanted)
-        return await self._store.accept(self._drafts(wanted, prepared, token), key=key)
+        offer = await self._offer(wanted, token)
+        return await self._store.accept(offer.drafts, key=key)
 
     async def preview(self, wanted: SendRequest) -> Preview:
         """What `submit` would keep; nothing is kept, nothing leaves. Raises as it does, but for full stores and caps."""
-        prepared = await self.prepare(wanted)
-        drafts = self._drafts(wanted, prepared, None)
-        send_req, sms = prepared.send_req, prepared.choice.sms
+        offer = await self._offer(wanted, None)
+        first, sms = offer.drafts[0], offer.choice.sms
         return Preview(
-            kind=prepared.choice.kind,
-            why=prepared.choice.why,
-            line=prepared.line,
-            messages=len(drafts),
-            units=sum(draft.cost for draft in drafts),
-            pdu=None if send_req is None else await _encode(send_req, prepared.size),
-            size_limit=None if send_req is None else prepared.limit,
-            sms_parts=prepared.choice.parts,
+            kind=first.kind,
+            why=offer.choice.why,
+            line=first.line,
+            messages=len(offer.drafts),
+            units=sum(draft.cost for draft in offer.drafts),
+            pdu=None if offer.send_req is None else await _encode(offer.send_req, first.size),
+            size_limit=offer.limit,
+            sms_parts=offer.choice.parts,
             sms_encoding="" if sms is None else sms.encoding.value,
-            warnings=prepared.warnings,
+            warnings=first.warnings,
         )
 
-    async def prepare(self, wanted: SendRequest) -> Prepared:
+    async def _offer(self, wanted: SendRequest, token: str | None) -> _Offer:
         """Everything but keeping it. Raises as `submit` does."""
         line = choose_line(wanted.line, self._numbers)
         self._check_time(wanted)
-        choice = choose(wanted, sms_parts=self._outbox.sms_parts, auto=self._outbox.auto)
-        self._check_recipients(wanted, choice)
+        choice = choose(wanted, sms_parts=self._outbox.sms_parts, auto=self._outbox.auto, has_sms=self._has_sms(line))
+        together = wanted.group and choice.kind is Kind.MMS
+        groups = [wanted.recipients] if together else [(number,) for number in wanted.recipients]
+        self._check_recipients(wanted.recipients, is_one=together)
+        draft = self._draft(wanted, line, choice, token)
         if choice.kind is Kind.SMS:
-            return Prepared(choice, line, (), _text_warnings(wanted, choice), None, 0, 0)
-        return await self._mms(wanted, line, choice)
-
-    async def _mms(self, wanted: SendRequest, line: str, choice: Choice) -> Prepared:
-        limit = self.limit(line)
-        came = [await self._file(n, item) for n, item in enumerate(wanted.media)]
-        bare = len(await self._encoded(wanted, ()))
-        if bare > limit:
-            raise TooLarge(bare, limit, ("/text",))
-        files, shrunk = await self._fitter.fit_all(came, limit, bare, wanted.shrink)
-        send_req = self._compose(_content(wanted, files, self._recipients_of_one(wanted)))
-        size = await _size(send_req, sum(len(file.data) for file in files))
+            return _Offer(choice, self._each(draft, groups))
+        files, shrunk = await self._fitted(wanted, draft, groups[0])
+        send_req = self._compose(_content(draft, groups[0], files))
+        size, limit = _size(send_req), self.limit(line)
         if size > limit:
             raise TooLarge(size, limit, tuple(f"/media/{n}" for n in range(len(files))) or ("/text",))
-        return Prepared(choice, line, files, (*_text_warnings(wanted, choice), *shrunk), send_req, size, limit)
+        media = tuple(NewMedia(file.content_type, file.data, file.filename) for file in files)
+        draft = replace(draft, media=media, warnings=(*draft.warnings, *shrunk), size=size)
+        return _Offer(choice, self._each(draft, groups), send_req, limit)
+
+    async def _fitted(self, wanted: SendRequest, draft: Draft, numbers: tuple[str, ...]) -> tuple[tuple[File, ...], Warnings]:
+        """The media as they will leave, and what was done to them."""
+        limit, came = self.limit(draft.line), await self._files(wanted.media)
+        bare = replace(_content(draft, numbers, ()), layout="auto", smil=None)
+        others = _size(self._compose(bare)) + len((wanted.smil or "").encode())
+        if others > limit:
+            raise TooLarge(others, limit, ("/text",))
+        return await self._fitter.fit_all(came, limit, others, wanted.shrink)
 
     def limit(self, line: str) -> int:
         """Octets of a whole PDU that the line takes; of every line, where any may send it."""
         lines = [self._lines[line]] if line else list(self._lines.values())
         return min(min(item.max_size or LARGEST_PDU, LARGEST_PDU) for item in lines)
 
-    async def _encoded(self, wanted: SendRequest, files: tuple[File, ...]) -> bytes:
-        send_req = self._compose(_content(wanted, files, self._recipients_of_one(wanted), is_bare=True))
-        return await _encode(send_req, len(wanted.text or ""))
+    def _has_sms(self, line: str) -> bool:
+        return any(item.sms is not None for item in self._lines.values() if line in ("", item.name))
 
-    def _recipients_of_one(self, wanted: SendRequest) -> tuple[str, ...]:
-        return wanted.recipients if wanted.group else wanted.recipients[:1]
+    async def _files(self, media: Sequence[MediaItem]) -> list[File]:
+        files, total = list[File](), 0
+        for n, item in enumerate(media):
+            files.append(await self._file(n, item))
+            total += len(files[-1].data)
+            if total > MAX_MEDIA:
+                raise TooLarge(total, MAX_MEDIA, (f"/media/{n}",), "the files of one message, before anything is shrunk")
+        return files
 
     async def _file(self, n: int, item: MediaItem) -> File:
         try:
@@ -204,45 +220,39 @@ class Clerk:
             detail = "send_at is over; leave it out to send at once"
             raise Refused((Refusal("/send_at", "expired_schedule", detail),))
 
-    def _check_recipients(self, wanted: SendRequest, choice: Choice) -> None:
+    def _check_recipients(self, numbers: tuple[str, ...], *, is_one: bool) -> None:
         """What can be said of the numbers before anything is made; opt-outs and caps are the store's to know."""
-        rules = self._store.rules
-        if not (wanted.group and choice.kind is Kind.MMS):
-            rules = replace(rules, recipients=0)  # each message has one
-        check(wanted.recipients, 0, rules, Known(), self._store.database.now())
+        rules = self._store.rules if is_one else replace(self._store.rules, recipients=0)  # else each message has one
+        check(numbers, 0, rules, Known(), self._store.database.now())
 
-    def _drafts(self, wanted: SendRequest, prepared: Prepared, token: str | None) -> list[Draft]:
-        together = wanted.group and prepared.choice.kind is Kind.MMS
-        groups = [wanted.recipients] if together else [(number,) for number in wanted.recipients]
-        draft = self._draft(wanted, prepared, token)
+    def _each(self, draft: Draft, groups: Sequence[tuple[str, ...]]) -> list[Draft]:
         batch = self._store.database.new_id("bat") if len(groups) > 1 else None
         return [replace(draft, recipients=numbers, batch_id=batch) for numbers in groups]
 
-    def _draft(self, wanted: SendRequest, prepared: Prepared, token: str | None) -> Draft:
-        kind = prepared.choice.kind
+    def _draft(self, wanted: SendRequest, line: str, choice: Choice, token: str | None) -> Draft:
+        """All that is the same for each recipient, but for the media."""
+        kind = choice.kind
         return Draft(
             recipients=(),
             kind=kind,
-            line=prepared.line,
+            line=line,
             priority=Priority[wanted.priority.upper()],
             valid_for=float(wanted.valid_for or self._outbox.valid_for),
             send_at=None if wanted.send_at is None else wanted.send_at.timestamp(),
             subject=wanted.subject,
             text=wanted.text,
-            media=tuple(NewMedia(file.content_type, file.data, file.filename) for file in prepared.files),
-            cost=prepared.choice.parts if kind is Kind.SMS else 1,
+            cost=choice.parts if kind is Kind.SMS else 1,
             fallback=Fallback(wanted.fallback) if kind is Kind.MMS else Fallback.NONE,
             is_group=bool(wanted.group) and len(wanted.recipients) > 1,
             delivery_report=wanted.delivery_report,
             read_report=wanted.read_report,
-            simulated=self._is_simulated(prepared.line),
+            simulated=self._is_simulated(line),
             token=token,
             tag=wanted.tag,
             callback_url=wanted.callback_url,
             metadata=dict(wanted.metadata),
             options={"layout": wanted.layout, "smil": wanted.smil},
-            warnings=prepared.warnings,
-            size=prepared.size,
+            warnings=_text_warnings(wanted, choice),
         )
 
     def _is_simulated(self, line: str) -> bool:
@@ -251,12 +261,13 @@ class Clerk:
 
     # When its turn has come.
 
-    async def compose(self, message: Message, line: ClerkLine) -> Parcel:
+    async def compose(self, message: Message, line: SendingLine) -> Parcel:
         """The octets of a message that is due. Raises TooLarge where the line takes less than the counter assumed; PduError, StoreError."""
         if message.job.kind is Kind.SMS:
             return compose_sms(message)
         files = [File(item.content_type, await self._store.media(item), item.filename) for item in message.media]
-        send_req = self._compose(_kept_content(message, tuple(files)))
+        numbers = tuple(recipient.number for recipient in message.recipients)
+        send_req = self._compose(_content(message, numbers, tuple(files)))
         data = await _encode(send_req, sum(item.size for item in message.media) + len(message.text or ""))
         limit = min(line.max_size or LARGEST_PDU, LARGEST_PDU)
         if len(data) > limit:
@@ -264,10 +275,10 @@ class Clerk:
         return Parcel(Pdu(data), send_req.transaction_id, is_new=True)
 
     async def fall_back(self, message: Message) -> Draft | None:
-        """The SMS for a message whose MMS was not taken; None where there is no text for one."""
+        """The SMS for a message whose MMS was not taken; None where there is no text for one, or no modem on its line."""
         text = "\n".join(part for part in (message.subject, message.text) if part)
         parts = count_parts(text).parts if text else 0
-        if not 0 < parts <= MAX_SMS_PARTS:
+        if not 0 < parts <= MAX_SMS_PARTS or not self._has_sms(message.job.line):
             return None
         numbers = tuple(recipient.number for recipient in message.recipients)
         return Draft(
@@ -298,44 +309,24 @@ async def _encode(send_req: SendReq, octets: int) -> bytes:
     return await asyncio.to_thread(mms_pdu.encode, send_req)
 
 
-async def _size(send_req: SendReq, octets: int) -> int:
-    return len(await _encode(send_req, octets))
+def _size(send_req: SendReq) -> int:
+    return sum(map(len, mms_pdu.encode_chunks(send_req)))
 
 
-def _content(wanted: SendRequest, files: tuple[File, ...], numbers: tuple[str, ...], *, is_bare: bool = False) -> Content:
+def _content(of: Draft | Message, numbers: tuple[str, ...], files: tuple[File, ...]) -> Content:
+    smil, priority = of.options.get("smil"), of.priority if isinstance(of, Draft) else of.job.priority
     return Content(
         recipients=numbers,
-        text=wanted.text,
-        subject=wanted.subject,
+        text=of.text,
+        subject=of.subject,
         files=files,
-        layout="auto" if is_bare else wanted.layout,
-        smil=None if is_bare else wanted.smil,
-        delivery_report=wanted.delivery_report,
-        read_report=wanted.read_report,
-        priority=wanted.priority,
-        expiry=EXPIRY_SECONDS,
-    )
-
-
-def _kept_content(message: Message, files: tuple[File, ...]) -> Content:
-    smil = message.options.get("smil")
-    return Content(
-        recipients=tuple(recipient.number for recipient in message.recipients),
-        text=message.text,
-        subject=message.subject,
-        files=files,
-        layout=str(message.options.get("layout") or "auto"),
+        layout=str(of.options.get("layout") or "auto"),
         smil=None if smil is None else str(smil),
-        delivery_report=message.delivery_report,
-        read_report=message.read_report,
-        priority=message.job.priority.name.lower(),
+        delivery_report=of.delivery_report,
+        read_report=of.read_report,
+        priority=priority.name.lower(),
         expiry=EXPIRY_SECONDS,
     )
-
-
-LONG_TEXT = 1600  # characters; what the large gateways cut at (delivery.md 7)
-VERY_LONG_TEXT = 5000
-LONG_SUBJECT = 40  # characters; what some phones show (mms.md 10)
 
 
 def _text_warnings(wanted: SendRequest, choice: Choice) -> tuple[Mapping[str, object], ...]:
@@ -347,11 +338,7 @@ def _text_warnings(wanted: SendRequest, choice: Choice) -> tuple[Mapping[str, ob
         found.append({"code": "long_subject", "detail": f"some phones cut a subject after {LONG_SUBJECT} characters"})
     found.extend(
         {"code": "repeated_recipient", "detail": f"{number} was named more than once and gets the message once"}
-        for number in wanted.recipients
-        if _count(wanted.to, number) > 1
+        for number, times in Counter(wanted.to).items()
+        if times > 1
     )
     return tuple(found)
-
-
-def _count(numbers: Sequence[str], number: str) -> int:
-    return sum(item == number for item in numbers)

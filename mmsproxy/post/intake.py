@@ -61,7 +61,7 @@ class Turn:
 
 async def accept(tx: Tx, prepared: Sequence[Prepared], rules: Rules, key: IdempotencyKey | None, may_grow: MayGrow) -> Accepted:
     """All or none. Raises Refused, IdempotencyConflict, and what `may_grow` raises."""
-    if key is not None and (known := await _replay(tx, key)) is not None:
+    if key is not None and (known := await replay(tx.run, key)) is not None:
         return known
     may_grow()
     await _admit(tx, [item.draft for item in prepared], rules)
@@ -113,14 +113,15 @@ async def store_answer(tx: Tx, key: IdempotencyKey, status: int, answer: bytes) 
 # Idempotency keys.
 
 
-async def _replay(tx: Tx, key: IdempotencyKey) -> Accepted | None:
+async def replay(run: reading.Run, key: IdempotencyKey) -> Accepted | None:
+    """What a known key brought the first time; None for a new one. Raises IdempotencyConflict."""
     statement = select(idempotency).where(idempotency.c.token == key.token, idempotency.c.key == key.key)
-    row = (await tx.run(statement)).mappings().one_or_none()
+    row = (await run(statement)).mappings().one_or_none()
     if row is None:
         return None
     if row["digest"] != key.digest:
         raise IdempotencyConflict("this Idempotency-Key came before with another body", cure="use a new key for a new request")
-    found = await reading.messages_by_id(tx.run, json.loads(row["message_ids"]))
+    found = await reading.messages_by_id(run, json.loads(row["message_ids"]))
     return Accepted(found, True, row["status"], None if row["answer"] is None else bytes(row["answer"]))
 
 

@@ -18,6 +18,7 @@ from itertools import chain, repeat
 from typing import Protocol, TypeVar
 
 from mmsproxy.carrier.attempt import Attempt, Awaited
+from mmsproxy.carrier.sms import SmsLine
 from mmsproxy.errors import HeaderError, MmsproxyError, StoreError
 from mmsproxy.link import LinkState, LinkStatus
 from mmsproxy.post.job import Kind, Lease, LeaseLost, Result
@@ -52,6 +53,9 @@ class SendingLine(Protocol):
 
     @property
     def max_size(self) -> int | None: ...
+
+    @property
+    def sms(self) -> SmsLine | None: ...
 
     @property
     def state(self) -> LinkState: ...
@@ -163,7 +167,7 @@ class Outbox:
     # One worker.
 
     async def _work(self, line: SendingLine) -> None:
-        worker = Worker(self._owner, line.name, line.min_interval, self._lease)
+        worker = Worker(self._owner, line.name, line.min_interval, self._lease, has_sms=line.sms is not None)
         while not self._stopping.is_set():
             ticket = self._store.queue_bell.ticket
             try:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.carrier.sms import PartAttempt, SmsLine, SmsPart, sms_parts
@@ -40,14 +40,6 @@ class NoSmsHere(MmsproxyError):
     """A line that is no modem, and so cannot send an SMS; or octets that are none."""
 
     code = "no_sms"
-
-
-@runtime_checkable
-class LineWithSms(Protocol):
-    """A SendingLine that may have a modem."""
-
-    @property
-    def sms(self) -> SmsLine | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +88,9 @@ class _Sending:
 
     async def send(self, line: SendingLine, message: Message, parcel: Parcel, before_last_byte: BeforeLastByte) -> Result:
         """All parts that were not sent yet, until one is not. Raises nothing of link, carrier or store."""
-        way = line.sms if isinstance(line, LineWithSms) else None
-        if way is None:
-            # Another line may take a message that is bound to none.
-            return replace(not_made(NoSmsHere(f"line {line.name} has no modem and sends no SMS")), retryable=not message.job.line)
+        way = line.sms
+        if way is None:  # bound to it: no other line may take it
+            return replace(not_made(NoSmsHere(f"line {line.name} has no modem and sends no SMS")), retryable=False)
         try:
             pieces = pieces_of(parcel.pdu.data)
             done = await self._sent_before(message)

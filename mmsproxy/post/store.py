@@ -93,6 +93,10 @@ class Store:
         step = partial(intake.accept, prepared=prepared, rules=self.rules, key=key, may_grow=self.check_intake)
         return await self.database.write(step)
 
+    async def replayed(self, key: IdempotencyKey) -> Accepted | None:
+        """What `accept` would bring for a key that is known already; None for a new one. Raises IdempotencyConflict."""
+        return await self.read(partial(intake.replay, key=key))
+
     async def accept_post(self, draft: Draft, *, may_begin: MayBegin | None = None) -> Turn:
         """A POST at the MM1 door: new, or the one that the same client posted before (mm1.md 6). Raises Refused, StoreFull.
 

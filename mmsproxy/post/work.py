@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Select, Subquery, Text, bindparam, insert, literal, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Double, Select, Subquery, Text, bindparam, insert, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mmsproxy.carrier.attempt import Outcome
@@ -20,7 +20,7 @@ from mmsproxy.link import Phase
 from mmsproxy.post import counting, reading, rows
 from mmsproxy.post.caps import Usage
 from mmsproxy.post.database import Tx
-from mmsproxy.post.job import CLAIMABLE, Cause, Job, Lease, LeaseLost, Priority, RecipientState, Result, State
+from mmsproxy.post.job import CLAIMABLE, Cause, Job, Kind, Lease, LeaseLost, Priority, RecipientState, Result, State
 from mmsproxy.post.moves import change, job_by_seq, move
 from mmsproxy.post.policy import Become, Limits, Send, View, Wait, decide, late_answer, settle, view_allows
 from mmsproxy.post.records import LineRow, Pdu
@@ -31,12 +31,14 @@ MAX_STALE = 50  # expired messages put away in one claim; the sweep takes the re
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Who asks, and by which rules. `min_interval` and `lease` in seconds."""
+    """Who asks, and by which rules. `min_interval` and `lease` in seconds; `has_sms`: the line can send SMS, else only those
+    that are bound to it."""
 
     owner: str
     line: str
     min_interval: float = 0.0
     lease: float = 120.0
+    has_sms: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ async def claim(tx: Tx, worker: Worker, limits: Limits) -> Lease | Wait:
     if isinstance(free, Wait):
         return free
     for _ in range(MAX_STALE):
-        job = await _next(tx, worker.line)
+        job = await _next(tx, worker)
         if job is None:
             break
         decision = decide(job, tx.now, limits, view)
@@ -171,25 +173,26 @@ async def _view(tx: Tx, worker: Worker, limits: Limits) -> View:
     return View(gateway.paused_at is not None, line.paused_at is not None, free_at, spent.get(GATEWAY_SCOPE, Usage()))
 
 
-async def _next(tx: Tx, line: str) -> Job | None:
-    seq = (await tx.run(_FIRST, {"now": tx.now, "line": line})).scalar_one_or_none()
+async def _next(tx: Tx, worker: Worker) -> Job | None:
+    seq = (await tx.run(_FIRST[worker.has_sms], {"now": tx.now, "line": worker.line})).scalar_one_or_none()
     return None if seq is None else await job_by_seq(tx, seq)
 
 
-def _first() -> Select[Any]:
-    """One look into the index for each priority, for the line's own messages and for those of any line: flat, however many wait."""
-    lines_own, any_line = bindparam("line", type_=Text), literal("")
-    heads = [_head(name, priority) for priority in Priority for name in (lines_own, any_line)]
+def _first(*fits: ColumnElement[bool]) -> Select[Any]:
+    """One look into the index for each priority, for the line's own messages and for those of any line that `fits`: flat, however many
+    wait."""
+    own, anybodys = (messages.c.line == bindparam("line", type_=Text),), (messages.c.line == "", *fits)
+    heads = [_head(priority, *which) for priority in Priority for which in (own, anybodys)]
     best = union_all(*(select(head) for head in heads)).subquery()
     return select(best.c.seq).order_by(best.c.priority, best.c.due_at, best.c.seq).limit(1)
 
 
-def _head(line: ColumnElement[str], priority: Priority) -> Subquery:
+def _head(priority: Priority, *which: ColumnElement[bool]) -> Subquery:
     now = bindparam("now", type_=Double)
     free = or_(messages.c.lease_until.is_(None), messages.c.lease_until <= now)
     return (
         select(messages.c.seq, messages.c.priority, messages.c.due_at)
-        .where(WAITING, messages.c.line == line, messages.c.priority == int(priority), messages.c.due_at <= now, free)
+        .where(WAITING, *which, messages.c.priority == int(priority), messages.c.due_at <= now, free)
         .order_by(messages.c.due_at, messages.c.seq)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -197,7 +200,9 @@ def _head(line: ColumnElement[str], priority: Priority) -> Subquery:
     )
 
 
-_FIRST = _first()  # made once: it is the largest statement of all, and every claim asks it
+# By Worker.has_sms; made once, for they are the largest statements of all, and every claim asks one. An SMS that is bound to a line without
+# a modem is claimed all the same: it fails with the reason, where it would wait in silence.
+_FIRST = {True: _first(), False: _first(messages.c.kind != Kind.SMS.value)}
 
 
 async def _lease(tx: Tx, job: Job, worker: Worker) -> Lease:

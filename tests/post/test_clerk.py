@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ from mmsproxy.post.admission import Refused
 from mmsproxy.post.clerk import Clerk
 from mmsproxy.post.fitter import Fitter, TooLarge
 from mmsproxy.post.job import Kind, State
+from mmsproxy.post.records import IdempotencyKey
 from mmsproxy.post.store import Store
 from mmsproxy.wire import mms_pdu
 
@@ -29,6 +31,7 @@ TWO = [NUMBER, "+12025550124"]
 class SomeLine:
     name: str = "mint"
     max_size: int | None = 100_000
+    sms: object | None = "a modem"
 
 
 @pytest.fixture
@@ -68,6 +71,36 @@ async def test_a_photo_with_a_caption_is_fitted_before_it_is_kept(clerk: Clerk, 
     pdu = mms_pdu.decode(parcel.pdu.data)
     assert isinstance(pdu, mms_pdu.SendReq)
     assert [part.content_type.media for part in pdu.parts] == ["application/smil", "image/jpeg", "text/plain"]
+
+
+async def test_a_gateway_without_a_modem_sends_texts_as_mms(store: Store, clerk: Clerk) -> None:
+    host = Clerk(store, [SomeLine(sms=None)], Fitter(), numbers={"mint": None}, outbox=OutboxConfig())
+    (message,) = (await host.submit(wanted(text="x"))).messages
+    assert message.job.kind is Kind.MMS
+    with pytest.raises(Refused) as refused:
+        await host.submit(wanted(text="x", **{"as": "sms"}))
+    assert [(item.pointer, item.code) for item in refused.value.refusals] == [("/as", "no_line")]
+    assert await host.fall_back(message) is None
+
+
+async def test_a_repeat_gets_the_first_answer_though_its_time_is_over(clerk: Clerk, store: Store, clock: Any) -> None:
+    key = IdempotencyKey("tok", "k", "aa" * 32)
+    due = datetime.fromtimestamp(store.database.now() + 600, UTC).isoformat()
+    first = await clerk.submit(wanted(text="x", send_at=due), key=key)
+    clock.now += 700
+    again = await clerk.submit(wanted(text="x", send_at=due), key=key)
+    assert again.replayed
+    assert [message.job.id for message in again.messages] == [message.job.id for message in first.messages]
+
+
+async def test_files_of_more_than_a_body_are_not_gathered(store: Store) -> None:
+    async def fetch(url: str) -> tuple[str, bytes]:
+        return "image/jpeg", b"\xff\xd8\xff\xe0" + bytes(9 << 20)
+
+    clerk = Clerk(store, [SomeLine()], Fitter(), numbers={"mint": None}, outbox=OutboxConfig(), fetch=fetch)
+    with pytest.raises(TooLarge) as refused:
+        await clerk.submit(wanted(media=[{"url": f"http://camera.lan/{n}.jpg"} for n in range(3)]))
+    assert refused.value.pointers == ("/media/1",)
 
 
 async def test_a_group_is_one_message_and_several_numbers_are_several(clerk: Clerk) -> None:

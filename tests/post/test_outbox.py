@@ -42,6 +42,7 @@ class ScriptedLine:
 
     name: str = "mint"
     min_interval: float = 0.0
+    sms: Any = None
     status: LinkStatus = LinkStatus.ATTACHED
     script: list[Any] = field(default_factory=list)
     posts: list[bytes] = field(default_factory=list)
@@ -357,7 +358,7 @@ async def test_sms_by_its_own_sender(store: Store, running: Running, draft: Make
         sent.append((line.name, message.recipients[0].number, parcel.pdu.data))
         return result("sent")
 
-    line = ScriptedLine()
+    line = ScriptedLine(sms=object())
     await running.start(line, send={Kind.SMS: send})
     await running.becomes(await accept(store, draft(kind=Kind.SMS, pdu=Pdu(b"tpdu"))), State.SENT)
     await running.becomes(await accept(store, draft()), State.SENT)

@@ -49,7 +49,7 @@ async def test_tables_are_what_the_migrations_made(store: Store) -> None:
 async def test_each_look_into_the_queue_has_its_index(sqlite_store: Store) -> None:
     limits = Limits(unknown=UnknownPolicy.RESEND_SAME_TID)
     looks = {
-        "messages_claim": select(_head(bindparam("line", type_=Text), Priority.NORMAL)).params(now=1.0, line="mint"),
+        "messages_claim": select(_head(Priority.NORMAL, messages.c.line == bindparam("line", type_=Text))).params(now=1.0, line="mint"),
         **dict(
             zip(
                 ("messages_scheduled", "messages_expiry", "messages_sending", "messages_unknown"),

@@ -361,12 +361,13 @@ async def test_sent_again_by_the_policy(office: Office, clock: Any) -> None:
 
 
 async def test_a_line_without_a_modem(office: Office, clock: Any) -> None:
-    """A message that is bound to it has failed; one for any line waits for another."""
+    """A message that is bound to it has failed; one for any line is not even tried and waits for another."""
     host = ModemLine("host", has_modem=False)
     bound, free = await office.accept(line="host"), await office.accept()
     await office.start(host)
     assert (await office.becomes(bound, State.FAILED)).error.code == "no_sms"  # type: ignore[union-attr]
-    await office.becomes(free, State.RETRYING)
+    waiting = (await office.store.message(free)).job
+    assert (waiting.state, waiting.attempts) == (State.QUEUED, 0)
 
 
 async def test_kept_octets_that_are_no_sms(office: Office) -> None:

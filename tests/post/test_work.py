@@ -11,7 +11,7 @@ import pytest
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
 from mmsproxy.post.caps import Caps
-from mmsproxy.post.job import Door, Lease, LeaseLost, Priority, RecipientState, Result, State
+from mmsproxy.post.job import Door, Kind, Lease, LeaseLost, Priority, RecipientState, Result, State
 from mmsproxy.post.policy import Limits, Wait
 from mmsproxy.post.records import Draft, Pdu
 from mmsproxy.post.schema import GATEWAY
@@ -323,3 +323,11 @@ async def test_mm1_is_not_retried_behind_its_senders_back(store: Store, worker: 
     lease = await sending(store, worker, post)
     assert (await store.finish(lease, result("not_sent"))).state is State.FAILED
     assert await store.claim(worker) == Wait(None, "empty")
+
+
+async def test_a_line_without_a_modem_is_given_no_sms(store: Store, draft: MakeDraft) -> None:
+    await store.accept([draft(kind=Kind.SMS)])
+    assert await store.claim(Worker("node/1", "host", has_sms=False)) == Wait(None, "empty")
+    await store.accept([draft(kind=Kind.MMS)])
+    assert (await claimed(store, Worker("node/1", "host", has_sms=False))).job.kind is Kind.MMS
+    assert (await claimed(store, Worker("node/1", "modem"))).job.kind is Kind.SMS

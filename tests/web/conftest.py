@@ -185,6 +185,7 @@ class ScriptedLine:
         self.wait = 0.0
         self.pace = 0.0
         self.min_interval = 0.0
+        self.sms: Any = object()  # it has a modem; nothing here sends SMS
         self.status = LinkStatus.ATTACHED
         self.reason = ""
         self.stopped = False
@@ -353,6 +354,7 @@ class ShownLine:
     def __init__(self, name: str, **more: Any) -> None:
         self.settings = LineConfig.model_validate({"name": name, **more})
         self.name = name
+        self.sms: Any = object()  # it has a modem; nothing here sends SMS
         self.max_size = self.settings.carrier.max_size
         self.min_interval = 0.0
         self.queue_length = 0
