@@ -11,7 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
 from typing import Protocol
 
 from mmsproxy.config_post import OutboxConfig
@@ -20,7 +23,7 @@ from mmsproxy.message.compose import Content, compose
 from mmsproxy.message.media import File, recognise
 from mmsproxy.message.model import MediaItem, SendRequest
 from mmsproxy.post.admission import Known, Refusal, Refused, check, choose_line
-from mmsproxy.post.choice import MAX_SMS_PARTS, Choice, choose
+from mmsproxy.post.choice import Choice, choose
 from mmsproxy.post.fitter import Fitter, TooLarge
 from mmsproxy.post.job import Fallback, Kind, Priority
 from mmsproxy.post.outbox import Parcel, SendingLine
@@ -29,9 +32,10 @@ from mmsproxy.post.sms import compose_sms
 from mmsproxy.post.store import Store
 from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.mms_pdu import SendReq
-from mmsproxy.wire.sms_split import count_parts
+from mmsproxy.wire.sms_split import MAX_PARTS, count_parts
 
-LARGEST_PDU = 2 * 1024 * 1024  # octets; what the codec and the MM1 door take, for a line whose carrier's limit is not known
+LARGEST_PDU = 2 * 1024 * 1024  # octets; what the codec and the MM1 door take: more is refused on a line whose carrier's limit is not known
+USUAL_PDU = 307_200  # octets that every carrier takes (delivery.md 7): what pictures are fitted to there
 THREAD_FROM = 16_384  # octets; a larger message is composed beside the event loop
 MAX_MEDIA = 16 * 1024 * 1024  # octets of all files of one message as they came: what the web door takes in one body
 EXPIRY_SECONDS = 604_800  # 7 days that the carrier may keep it for a phone that is off (delivery.md 7)
@@ -152,10 +156,10 @@ class Clerk:
         """Everything but keeping it. Raises as `submit` does."""
         line = choose_line(wanted.line, self._numbers)
         self._check_time(wanted)
-        choice = choose(wanted, sms_parts=self._outbox.sms_parts, auto=self._outbox.auto, has_sms=self._has_sms(line))
-        together = wanted.group and choice.kind is Kind.MMS
-        groups = [wanted.recipients] if together else [(number,) for number in wanted.recipients]
-        self._check_recipients(wanted.recipients, is_one=together)
+        choice = await self._choice(wanted, line)
+        groups = [wanted.recipients] if wanted.is_group else [(number,) for number in wanted.recipients]
+        self._check_recipients(wanted.recipients, is_one=wanted.is_group)
+        self._check_cost(choice)
         draft = self._draft(wanted, line, choice, token)
         if choice.kind is Kind.SMS:
             return _Offer(choice, self._each(draft, groups))
@@ -168,6 +172,25 @@ class Clerk:
         draft = replace(draft, media=media, warnings=(*draft.warnings, *shrunk), size=size)
         return _Offer(choice, self._each(draft, groups), send_req, limit)
 
+    async def _choice(self, wanted: SendRequest, line: str) -> Choice:
+        """A text that no way can carry is not even counted: counting a megabyte takes most of a second, beside the event loop."""
+        octets = len((wanted.text or "").encode())
+        if octets > self.limit(line):
+            raise TooLarge(octets, self.limit(line), ("/text",))
+        made = partial(choose, wanted, sms_parts=self._outbox.sms_parts, auto=self._outbox.auto, has_sms=self._has_sms(line))
+        return made() if octets < THREAD_FROM else await asyncio.to_thread(made)
+
+    def _check_cost(self, choice: Choice) -> None:
+        """A message over a whole cap could never leave."""
+        cap = self._largest_cost()
+        if choice.cost > cap:
+            detail = f"{choice.cost} SMS parts, where limits.per_hour and limits.per_day of config.yaml allow {cap}; write as: mms"
+            raise Refused((Refusal("/text", "too_large", detail),))
+
+    def _largest_cost(self) -> float:
+        caps = self._store.limits.caps
+        return min(caps.per_hour or inf, caps.per_day or inf)
+
     async def _fitted(self, wanted: SendRequest, draft: Draft, numbers: tuple[str, ...]) -> tuple[tuple[File, ...], Warnings]:
         """The media as they will leave, and what was done to them."""
         limit, came = self.limit(draft.line), await self._files(wanted.media)
@@ -175,12 +198,15 @@ class Clerk:
         others = _size(self._compose(bare)) + len((wanted.smil or "").encode())
         if others > limit:
             raise TooLarge(others, limit, ("/text",))
+        usual = self.limit(draft.line, unknown=USUAL_PDU)
+        if others < usual < limit:
+            with suppress(TooLarge):  # the carrier may take more than all carriers do
+                return await self._fitter.fit_all(came, usual, others, wanted.shrink)
         return await self._fitter.fit_all(came, limit, others, wanted.shrink)
 
-    def limit(self, line: str) -> int:
-        """Octets of a whole PDU that the line takes; of every line, where any may send it."""
-        lines = [self._lines[line]] if line else list(self._lines.values())
-        return min(min(item.max_size or LARGEST_PDU, LARGEST_PDU) for item in lines)
+    def limit(self, line: str, *, unknown: int = LARGEST_PDU) -> int:
+        """Octets of a whole PDU that the line takes; of every line, where any may send it. `unknown` is that of a carrier without limit."""
+        return min(min(item.max_size or unknown, LARGEST_PDU) for item in self._lines.values() if line in ("", item.name))
 
     def _has_sms(self, line: str) -> bool:
         return any(item.sms is not None for item in self._lines.values() if line in ("", item.name))
@@ -241,9 +267,9 @@ class Clerk:
             send_at=None if wanted.send_at is None else wanted.send_at.timestamp(),
             subject=wanted.subject,
             text=wanted.text,
-            cost=choice.parts if kind is Kind.SMS else 1,
+            cost=choice.cost,
             fallback=Fallback(wanted.fallback) if kind is Kind.MMS else Fallback.NONE,
-            is_group=bool(wanted.group) and len(wanted.recipients) > 1,
+            is_group=wanted.is_group,
             delivery_report=wanted.delivery_report,
             read_report=wanted.read_report,
             simulated=self._is_simulated(line),
@@ -274,21 +300,20 @@ class Clerk:
             raise TooLarge(len(data), limit, ())
         return Parcel(Pdu(data), send_req.transaction_id, is_new=True)
 
-    async def fall_back(self, message: Message) -> Draft | None:
-        """The SMS for a message whose MMS was not taken; None where there is no text for one, or no modem on its line."""
+    async def fall_back(self, message: Message) -> list[Draft]:
+        """An SMS to each recipient of a message whose MMS was not taken; none where there is no text for one, or no modem on its line."""
         text = "\n".join(part for part in (message.subject, message.text) if part)
         parts = count_parts(text).parts if text else 0
-        if not 0 < parts <= MAX_SMS_PARTS or not self._has_sms(message.job.line):
-            return None
-        numbers = tuple(recipient.number for recipient in message.recipients)
-        return Draft(
-            numbers,
+        if not 0 < parts <= min(MAX_PARTS, self._largest_cost()) or not self._has_sms(message.job.line):
+            return []
+        draft = Draft(
+            (),
             kind=Kind.SMS,
             line=message.job.line,
             priority=message.job.priority,
             valid_for=message.job.valid_for,
             text=text,
-            cost=parts * len(numbers),
+            cost=parts,
             delivery_report=message.delivery_report,
             simulated=message.job.simulated,
             token=message.token,
@@ -297,6 +322,7 @@ class Clerk:
             parent_id=message.job.id,
             metadata=message.metadata,
         )
+        return self._each(draft, [(recipient.number,) for recipient in message.recipients])
 
     def _compose(self, content: Content) -> SendReq:
         number = self._store.database.new_id("tid").rpartition("_")[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from mmsproxy.config_post import OutboxConfig
 from mmsproxy.message.model import SendRequest, parse_document
 from mmsproxy.post.admission import Refused
+from mmsproxy.post.caps import Caps
 from mmsproxy.post.clerk import Clerk
 from mmsproxy.post.fitter import Fitter, TooLarge
 from mmsproxy.post.job import Kind, State
@@ -80,7 +81,7 @@ async def test_a_gateway_without_a_modem_sends_texts_as_mms(store: Store, clerk:
     with pytest.raises(Refused) as refused:
         await host.submit(wanted(text="x", **{"as": "sms"}))
     assert [(item.pointer, item.code) for item in refused.value.refusals] == [("/as", "no_line")]
-    assert await host.fall_back(message) is None
+    assert await host.fall_back(message) == []
 
 
 async def test_a_repeat_gets_the_first_answer_though_its_time_is_over(clerk: Clerk, store: Store, clock: Any) -> None:
@@ -146,15 +147,45 @@ async def test_a_preview_keeps_nothing_and_says_the_same(clerk: Clerk, store: St
     assert (await store.page()).messages == ()
 
 
-async def test_a_fallback_has_the_subject_and_the_text_for_all(clerk: Clerk) -> None:
+async def test_a_fallback_is_an_sms_to_each_with_subject_and_text(clerk: Clerk) -> None:
     (message,) = (await clerk.submit(wanted(to=TWO, group=True, subject="s", text="t", fallback="sms"))).messages
-    draft = await clerk.fall_back(message)
-    assert draft is not None
-    assert (draft.kind, draft.text, list(draft.recipients), draft.cost) == (Kind.SMS, "s\nt", TWO, 2)
-    assert draft.parent_id == message.job.id
+    drafts = await clerk.fall_back(message)
+    assert [(draft.kind, draft.text, draft.recipients, draft.cost) for draft in drafts] == [
+        (Kind.SMS, "s\nt", (number,), 1) for number in TWO
+    ]
+    assert {draft.parent_id for draft in drafts} == {message.job.id}
+    assert len({draft.batch_id for draft in drafts}) == 1
 
 
 async def test_a_scheduled_message_waits(clerk: Clerk, store: Store) -> None:
     due = datetime.fromtimestamp(store.database.now() + 600, UTC).isoformat()
     (message,) = (await clerk.submit(wanted(text="x", send_at=due))).messages
     assert message.job.state is State.SCHEDULED
+
+
+async def test_a_line_of_unknown_limit_gets_what_every_carrier_takes(store: Store) -> None:
+    fitter = Fitter()
+    clerk = Clerk(store, [SomeLine(max_size=None)], fitter, numbers={"mint": None}, outbox=OutboxConfig())
+    preview = await clerk.preview(wanted(media=[{"data": photo(2600, 1900)}]))
+    assert preview.pdu is not None
+    assert len(preview.pdu) <= 307_200
+    pdf = base64.b64encode(b"%PDF-1.4\n" + bytes(600_000)).decode()
+    preview = await clerk.preview(wanted(media=[{"data": pdf, "content_type": "application/pdf", "filename": "a.pdf"}]))
+    assert preview.pdu is not None
+    assert 600_000 < len(preview.pdu) < 700_000
+    await fitter.stop()
+
+
+async def test_a_text_that_nothing_can_carry_is_not_even_counted(clerk: Clerk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsproxy.post.choice.count_parts", None)
+    with pytest.raises(TooLarge) as refused:
+        await clerk.submit(wanted(text="x" * 200_000))
+    assert refused.value.pointers == ("/text",)
+
+
+async def test_what_costs_more_than_a_whole_cap_is_refused_at_once(clerk: Clerk, store: Store) -> None:
+    store.limits = replace(store.limits, caps=Caps(per_hour=5, per_day=0))
+    with pytest.raises(Refused) as refused:
+        await clerk.submit(wanted(text=LONG, **{"as": "sms"}))
+    assert (refused.value.refusals[0].pointer, refused.value.refusals[0].code) == ("/text", "too_large")
+    assert len((await clerk.submit(wanted(text=LONG))).messages) == 1
