@@ -40,9 +40,12 @@ SIM7600 = [
 
 
 def play(path: str, dialogue: list[tuple[bytes, bytes]]) -> bytes:
-    """Plays a dialogue by pyserial; returns the last answer."""
+    """Plays a dialogue by pyserial; returns the last answer. What comes by itself may come before the result that it follows."""
+    heard = b""
     with serial.Serial(path, 115200, timeout=5) as port:
         for typed, awaited in dialogue:
+            if not typed and awaited in heard:
+                continue
             port.write(typed)
             heard = port.read_until(awaited)
             assert heard.endswith(awaited), (typed, heard)
