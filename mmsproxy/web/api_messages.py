@@ -6,22 +6,24 @@ first answer is kept word for word. Rule 3: a file or PDU leaves only as an atta
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from aiohttp import web
 
 from mmsproxy.errors import PduError, StoreError
 from mmsproxy.message.model import MediaItem, SendRequest, parse_send_request
-from mmsproxy.post.job import AT_REST, Job, State
+from mmsproxy.post.job import AT_REST, Job, Kind, State
 from mmsproxy.post.records import Accepted, IdempotencyKey, Message
 from mmsproxy.web import previewing
 from mmsproxy.web.answers import as_json, attachment, json_octets
 from mmsproxy.web.asking import asked, caller, checked, number, octets, one_of, unless_closing
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.message_filters import filter_of
-from mmsproxy.web.message_resource import Json, attempt, event
+from mmsproxy.web.message_resource import Context, Json, attempt, event, resource
 from mmsproxy.web.problems import Refusal
 from mmsproxy.web.routes import MULTIPART
 from mmsproxy.web.shapes import ResolveIn, RetryIn
@@ -32,7 +34,7 @@ from mmsproxy.wire import mms_pdu
 MAX_KEY = 255  # characters (delivery.md 6)
 RUNNING_RETRY_AFTER = 1  # seconds
 PDU_TYPE = "application/vnd.wap.mms-message"
-ENOUGH = AT_REST | {State.UNKNOWN}  # what ?wait= waits for
+TEXT_TYPE = "text/plain"  # of what is kept of an SMS: its parts in hexadecimal, a line each
 _KEY = re.compile(rf"[ -~]{{1,{MAX_KEY}}}")
 
 
@@ -41,7 +43,7 @@ class Messages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._running: set[tuple[str, str]] = set()  # keys whose first request is not accepted yet
+        self._running: set[tuple[str, str]] = set()  # keys whose first request is not answered yet
 
     # Sending.
 
@@ -49,19 +51,15 @@ class Messages:
         wait = number(request, "wait", 1, 60, 0)
         wanted, digest = await self._wanted(request)
         key = _key(request, digest)
-        accepted = await self._submit(wanted, caller(request).id, key)
-        if accepted.replayed:
-            return await self._replayed(accepted)
-        messages = accepted.messages
-        if wait:
-            messages = await self._waited(request, messages, wait)
-        status = 200 if wait and all(message.job.state in ENOUGH for message in messages) else 202
-        body = json_octets(await self._answer(messages))
-        if key is not None:
-            with suppress(StoreError):  # it is accepted: a replay then tells it anew
-                await self._desk.store.store_answer(key, status, body)
-        headers = {"Location": f"/v1/messages/{messages[0].job.id}"} if len(messages) == 1 else {}
-        return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+        with self._marked(key):
+            accepted = await self._desk.clerk.submit(wanted, token=caller(request).id, key=key)
+            if accepted.replayed:
+                return await self._replayed(accepted)
+            status, body = await self._told(request, accepted.messages, wait)
+            if key is not None:
+                with suppress(StoreError):  # it is accepted: a replay then tells it anew
+                    await self._desk.store.store_answer(key, status, body)
+        return _made(accepted.messages, status, body)
 
     async def preview(self, request: web.Request) -> web.Response:
         wanted, _ = await self._wanted(request)
@@ -76,37 +74,49 @@ class Messages:
         files = [checked(MediaItem, file.claims) for file in form.files]
         return parse_send_request(form.message, files), form.digest
 
-    async def _submit(self, wanted: SendRequest, token: str, key: IdempotencyKey | None) -> Accepted:
+    @contextmanager
+    def _marked(self, key: IdempotencyKey | None) -> Iterator[None]:
+        """Until the first answer is kept, whoever repeats the key is told to wait for it."""
         if key is None:
-            return await self._desk.clerk.submit(wanted, token=token)
+            yield
+            return
         mark = (key.token, key.key)
         if mark in self._running:
             detail = "the first request with this Idempotency-Key is still being worked on"
             raise Refusal("idempotency_running", detail, headers={"Retry-After": str(RUNNING_RETRY_AFTER)})
         self._running.add(mark)
         try:
-            return await self._desk.clerk.submit(wanted, token=token, key=key)
+            yield
         finally:
             self._running.discard(mark)
 
     async def _replayed(self, accepted: Accepted) -> web.Response:
-        body = accepted.answer if accepted.answer is not None else json_octets(await self._answer(accepted.messages))
-        headers = {"Idempotency-Replayed": "true"}
-        return web.Response(status=accepted.status or 202, body=body, content_type="application/json", headers=headers)
+        body = accepted.answer if accepted.answer is not None else await self._body(accepted.messages)
+        return _made(accepted.messages, accepted.status or 202, body, {"Idempotency-Replayed": "true"})
 
-    async def _answer(self, messages: tuple[Message, ...]) -> Json:
-        if len(messages) == 1:
-            return await shown(self._desk, messages[0])
-        data = [await shown(self._desk, message, whole=False) for message in messages]
-        return {"batch_id": messages[0].batch_id if messages else None, "data": data}
+    async def _told(self, request: web.Request, messages: tuple[Message, ...], wait: int) -> tuple[int, bytes]:
+        """Status and body. What is accepted is told as accepted, even when the store cannot be looked into any more."""
+        found = messages
+        if wait:
+            with suppress(StoreError):
+                found = await self._waited(request, messages, wait)
+        status = 200 if wait and all(message.job.state in AT_REST for message in found) else 202
+        return status, await self._body(found)
+
+    async def _body(self, messages: tuple[Message, ...]) -> bytes:
+        try:
+            return json_octets(_document(messages, [await shown(self._desk, one, whole=len(messages) == 1) for one in messages]))
+        except StoreError:
+            return json_octets(_document(messages, [resource(one, Context()) for one in messages]))
 
     async def _waited(self, request: web.Request, messages: tuple[Message, ...], wait: float) -> tuple[Message, ...]:
-        """As they are when all are sent or final, or after `wait` seconds, or when the door closes."""
-        end = self._desk.now().timestamp() + wait
+        """As they are when all are sent or final, or after `wait` seconds, or when the door closes. Raises StoreError."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
         found = list(messages)
         for n, message in enumerate(messages):
-            left = max(0.0, end - self._desk.now().timestamp())
-            waiting = self._desk.store.wait_for(message.job.id, lambda known: known.job.state in ENOUGH, left)
+            left = max(0.0, end - loop.time())
+            waiting = self._desk.store.wait_for(message.job.id, lambda known: known.job.state in AT_REST, left)
             found[n] = await unless_closing(request, waiting) or await self._desk.store.message(message.job.id)
         return tuple(found)
 
@@ -144,12 +154,15 @@ class Messages:
     async def pdu(self, request: web.Request) -> web.Response:
         form, role = one_of(request, "as", ("raw", "json")), one_of(request, "role", ("request", "answer")) or "request"
         message = await self._message(request)
+        is_sms = message.job.kind is Kind.SMS
+        if is_sms and form == "json":
+            raise Refusal("not_found", f"message {message.job.id} is an SMS: it has no MMS PDU to decode; leave `as` out")
         kept = await self._desk.store.pdu(message.job, role)
         if kept is None:
             raise Refusal("not_found", f"there is no {role} PDU of message {message.job.id}; one is made when its turn has come")
         if form == "json":
             return as_json(await previewing.decoded(kept.data))
-        return attachment(kept.data, PDU_TYPE, f"{message.job.id}-{role}")
+        return attachment(kept.data, TEXT_TYPE if is_sms else PDU_TYPE, f"{message.job.id}-{role}")
 
     # Deciding.
 
@@ -170,6 +183,15 @@ class Messages:
 
     async def _message(self, request: web.Request) -> Message:
         return await self._desk.store.message(request.match_info["id"])
+
+
+def _made(messages: tuple[Message, ...], status: int, body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:
+    place = {"Location": f"/v1/messages/{messages[0].job.id}"} if len(messages) == 1 else {}
+    return web.Response(status=status, body=body, content_type="application/json", headers={**place, **(headers or {})})
+
+
+def _document(messages: tuple[Message, ...], shown: list[Json]) -> Json:
+    return shown[0] if len(shown) == 1 else {"batch_id": messages[0].batch_id if messages else None, "data": shown}
 
 
 def _key(request: web.Request, digest: str) -> IdempotencyKey | None:

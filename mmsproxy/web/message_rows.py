@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mmsproxy.message.model import SendRequest
-from mmsproxy.web.api_messages import PDU_TYPE, Messages
+from mmsproxy.web.api_messages import PDU_TYPE, TEXT_TYPE, Messages
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.message_filters import PARAMS
 from mmsproxy.web.routes import JSON, MULTIPART, Answer, Param, Route, Scope
@@ -93,7 +93,7 @@ def _looking(to: Messages) -> Iterable[Route]:
     timeline = Answer(200, "Events and attempts, oldest first.", TimelineOut)
     yield Route("GET", f"{path}/events", to.events, read, "Its timeline", params=(ID,), answers=(timeline,), problems=("not_found",))
     yield Route("GET", f"{path}/media/{{n}}", to.media, read, "One of its files", params=(ID, N), answers=(files,), problems=("not_found",))
-    both = (octets, Answer(200, "Decoded."))
+    both = (octets, Answer(200, "Of an SMS: its TPDUs.", content_type=TEXT_TYPE), Answer(200, "Decoded; not of an SMS."))
     yield Route("GET", f"{path}/pdu", to.pdu, read, "Its PDU", params=(ID, FORM, ROLE), answers=both, problems=("not_found",))
 
 

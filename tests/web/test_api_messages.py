@@ -96,6 +96,48 @@ async def test_a_door_that_closes_answers_who_waits(api: Any) -> None:
     assert (await asyncio.wait_for(waiting, 20))[0] == 202
 
 
+@pytest.mark.parametrize("query", ["", "?wait=60"])
+@pytest.mark.parametrize("to", [["+16195550123"], ["+16195550123", "+16195550124"]])
+async def test_what_was_accepted_is_told_so_though_the_store_fails_then(
+    api: Any, monkeypatch: pytest.MonkeyPatch, query: str, to: list[str]
+) -> None:
+    submit = api.desk.clerk.submit
+
+    async def away(*args: Any, **more: Any) -> Any:
+        raise StoreUnavailable("the database is away")
+
+    async def last(*args: Any, **more: Any) -> Any:
+        accepted = await submit(*args, **more)
+        for name in ("read", "message", "wait_for", "attempts", "pdu", "store_answer"):
+            monkeypatch.setattr(type(api.store), name, away)
+        return accepted
+
+    monkeypatch.setattr(api.desk.clerk, "submit", last)
+    body, key = {"to": to, "text": "hi"}, {"Idempotency-Key": "k1"}
+    status, headers, told = await api.ask("POST", f"/v1/messages{query}", json=body, headers=key)
+    monkeypatch.undo()
+    assert status == 202
+    for message in told.get("data", [told]):
+        MessageOut.model_validate(message)
+        assert message["status"] == (await api.ask("GET", f"/v1/messages/{message['id']}"))[2]["status"] == "queued"
+    assert headers.get("Location") == (None if len(to) > 1 else f"/v1/messages/{told['id']}")
+    assert (await api.ask("POST", "/v1/messages", json=body, headers=key))[1]["Idempotency-Replayed"] == "true"
+
+
+async def test_a_clock_that_is_set_shortens_no_wait(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+
+    async def wait_for(store: Any, message_id: str, is_enough: Any, timeout: float) -> Any:
+        waited.append(timeout)
+        api.clock[0] += 3600
+        return await store.message(message_id)
+
+    monkeypatch.setattr(type(api.store), "wait_for", wait_for)
+    await api.send("/v1/messages?wait=60", to=["+16195550123", "+16195550124"], text="hi")
+    assert len(waited) == 2
+    assert min(waited) > 0
+
+
 # Idempotency-Key.
 
 
@@ -131,6 +173,18 @@ async def test_a_key_whose_first_request_runs_is_told_so(api: Any, monkeypatch: 
     gate.set()
     assert (await asyncio.wait_for(first, 20))[0] == 202
     assert (await api.ask("POST", "/v1/messages", json=body, headers=key))[1]["Idempotency-Replayed"] == "true"
+
+
+async def test_a_key_whose_first_request_waits_for_the_outcome_runs_still(api: Any) -> None:
+    body, key = {"to": "+16195550123", "text": "once", "as": "mms"}, {"Idempotency-Key": "k1"}
+    first = asyncio.create_task(api.ask("POST", "/v1/messages?wait=60", json=body, headers=key))
+    while not (await api.store.counts()).get("queued"):
+        await asyncio.sleep(0.005)
+    refused(await api.ask("POST", "/v1/messages?wait=60", json=body, headers=key), "idempotency_running")
+    await api.attempt("sent")
+    status, headers, message = await asyncio.wait_for(first, 20)
+    again = await api.ask("POST", "/v1/messages?wait=60", json=body, headers=key)
+    assert (again[0], again[2], again[1]["Location"]) == (status, message, headers["Location"]) == (200, message, headers["Location"])
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "k\u00fc"])
@@ -219,6 +273,16 @@ async def test_the_pdu_raw_decoded_and_the_answer(api: Any) -> None:
     assert (await api.ask("GET", f"{path}?as=json&role=answer"))[2]["type"] == "m-send-conf"
     refused(await api.ask("GET", f"{path}?as=xml"), "invalid_request")
     MessageOut.model_validate((await api.ask("GET", f"/v1/messages/{message['id']}"))[2])
+
+
+async def test_what_is_kept_of_an_sms_is_no_mms_pdu(api: Any) -> None:
+    message = await api.send()
+    await api.begin(pdu=b"0011000B916191550521F30000FF05E8329BFD06\n")
+    path = f"/v1/messages/{message['id']}/pdu"
+    status, headers, _ = await api.ask("GET", path)
+    assert (status, headers["Content-Type"]) == (200, "text/plain")
+    assert headers["Content-Disposition"] == f'attachment; filename="{message["id"]}-request.txt"'
+    refused(await api.ask("GET", f"{path}?as=json"), "not_found")
 
 
 async def test_the_timeline_has_events_and_attempts(api: Any) -> None:
