@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from cyclopts import Parameter
 
 from mmsproxy.cli.gateway import HttpAnswer, ask
+from mmsproxy.cli.terminal import safe
 from mmsproxy.errors import Fault, MmsproxyError
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -24,18 +25,24 @@ ANSWER_SECONDS = 75.0  # more than the longest ?wait=
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # listening on every address: this machine is reached by its own
 JSON = "application/json"
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _CURES = {
     "unauthorized": "give --token TOKEN, --token-file PATH or MMSPROXY_TOKEN; the gateway's first token stands in its web.token_file",
     "forbidden": "use a token with that scope: `mmsproxy token create NAME --scope SCOPE` with the first token makes one",
-    "not_found": "`mmsproxy messages list` shows what there is",
     "duplicate_risk": "find out first whether it came; then --accept-duplicate-risk",
     "misdirected": "name the gateway by its address, or add the name to web.hosts in config.yaml",
     "not_cancelable": "`mmsproxy messages show` tells its state",
     "unavailable": "look at the gateway's log and at its database; nothing was done",
 }
 
+_NOT_FOUND = {
+    "/v1/messages": "`mmsproxy messages list` shows what there is",
+    "/v1/tokens": "`mmsproxy token list` shows what there is",
+    "/v1/lines": "the lines are named in the gateway's configuration, under `lines`",
+}
+
 Json = dict[str, Any]
+AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+Flag = Annotated[bool, Parameter(negative=())]
 
 
 class UsageError(MmsproxyError):
@@ -51,10 +58,17 @@ class Problem(MmsproxyError):
     code = "refused"
     fault = Fault.CALLER
 
-    def __init__(self, status: int, document: Json) -> None:
+    def __init__(self, status: int, document: Json, path: str = "") -> None:
         self.status, self.document = status, document
         first = f"{document.get('title') or f'HTTP {status}'}: {document.get('detail') or 'no more is told'}"
-        super().__init__(safe(first), cure=_CURES.get(str(document.get("code")), ""))
+        super().__init__(safe(first), cure=_cure(str(document.get("code")), path))
+
+
+def _cure(code: str, path: str) -> str:
+    """What is not there, each command lists in its own way."""
+    if code == "not_found":
+        return next((cure for start, cure in _NOT_FOUND.items() if path.startswith(f"{start}/")), "")
+    return _CURES.get(code, "")
 
 
 @Parameter(name="*")
@@ -116,7 +130,7 @@ class Api:
         timeout: float = ANSWER_SECONDS,
     ) -> Json:
         """The JSON that came back; {} for none. Raises Unreachable, NoAnswer, Problem."""
-        return document_of(self.ask(method, path, body, content_type=content_type, headers=headers, timeout=timeout))
+        return document_of(self.ask(method, path, body, content_type=content_type, headers=headers, timeout=timeout), path)
 
     def ask(
         self, method: str, path: str, body: bytes | None, *, content_type: str, headers: Mapping[str, str] | None, timeout: float
@@ -167,8 +181,8 @@ def one_word(token: str) -> str:
     return word
 
 
-def document_of(answer: HttpAnswer) -> Json:
-    """The JSON object of an answer. Raises Problem."""
+def document_of(answer: HttpAnswer, path: str = "") -> Json:
+    """The JSON object of the answer to a request for `path`. Raises Problem."""
     if answer.status == 204:
         return {}
     try:
@@ -178,15 +192,10 @@ def document_of(answer: HttpAnswer) -> Json:
     if not isinstance(document, dict):
         raise Problem(answer.status, {"title": f"HTTP {answer.status} without JSON", "detail": "is this the JSON door (web.listen)?"})
     if answer.status >= 400:
-        raise Problem(answer.status, document)
+        raise Problem(answer.status, document, path)
     return document
 
 
 def segment(word: str) -> str:
     """An id or a name as a step of a path."""
     return quote(word, safe="")
-
-
-def safe(text: str) -> str:
-    """What somebody else wrote must not steer the terminal."""
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

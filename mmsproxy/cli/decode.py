@@ -107,7 +107,7 @@ class _Command:
         self._fail(1, f"{file}: {error}")
 
     def _fail(self, code: int, line: str) -> None:
-        from mmsproxy.cli.pdu_tree import safe
+        from mmsproxy.cli.terminal import safe
 
         self.code = max(self.code, code)
         print(f"mmsproxy: {safe(line)}", file=sys.stderr)

@@ -41,7 +41,7 @@ def encode(
         Refuse to write what a strict decoder refuses.
     """
     from mmsproxy.cli.pdu_parse import FormError
-    from mmsproxy.cli.pdu_tree import safe
+    from mmsproxy.cli.terminal import safe
     from mmsproxy.errors import PduError
 
     try:
@@ -75,7 +75,7 @@ def _octets(document: Any, strict: bool) -> bytes:
     """The octets, and on stderr what is odd about them. Raises FormError, PduError."""
     from mmsproxy.cli import pdu_build, pdu_sms_build
     from mmsproxy.cli.pdu_parse import member, refuse
-    from mmsproxy.cli.pdu_tree import safe
+    from mmsproxy.cli.terminal import safe
     from mmsproxy.wire import mms_pdu, wap_push
 
     kind = member(document, "kind", "")

@@ -9,6 +9,7 @@ import sys
 
 from cyclopts import App
 
+from mmsproxy.cli.terminal import lenient
 from mmsproxy.errors import ConfigError, MmsproxyError
 from mmsproxy.version import __version__
 
@@ -35,6 +36,7 @@ app.command("mmsproxy.cli.config:app", name="config", help="Check a configuratio
 
 def main() -> None:
     """Entry point of `mmsproxy`. Errors of the house become one line on stderr."""
+    lenient((sys.stdout, sys.stderr))
     try:
         app()
     except ConfigError as error:

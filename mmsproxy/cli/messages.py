@@ -8,15 +8,14 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from mmsproxy.cli.api import Access, Json, connect, safe, segment
+from mmsproxy.cli.api import Access, AsJson, Flag, Json, connect, segment
 from mmsproxy.cli.tables import print_table
+from mmsproxy.cli.terminal import safe
 
 app = App(name="messages", help="List, show, cancel, retry and resolve messages.")
 COLUMNS = ("created", "id", "type", "status", "to", "line", "size", "text")
 MAX_PAGE = 200
 TEXT_SHOWN = 40  # characters of a text in a list
-
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 @app.command(name="list")
@@ -131,7 +130,7 @@ def retry(
     id: str,
     /,
     *,
-    accept_duplicate_risk: Annotated[bool, Parameter(negative=())] = False,
+    accept_duplicate_risk: Flag = False,
     json: AsJson = False,
     access: Access | None = None,
 ) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json as json_module
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from mmsproxy.cli.api import Access, Json, connect, safe, segment
-
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+from mmsproxy.cli.api import Access, AsJson, Json, connect, segment
+from mmsproxy.cli.terminal import safe
 
 
 def pause(line: str | None = None, /, *, reason: str = "", json: AsJson = False, access: Access | None = None) -> None:

@@ -11,24 +11,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from mmsproxy.cli.terminal import safe
 from mmsproxy.wire.pdu_values import INSERT_ADDRESS
 
 MAX_TEXT: Final = 500  # characters of a text part shown
 MAX_HEX: Final = 32  # octets of data shown
 _NAME_WIDTH: Final = 26
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\\\\]")
 _SHOWN_WITHOUT_QUOTES = re.compile(r"[0-9.]+|0x[0-9A-F]+")
-
-
-def safe(text: str) -> str:
-    """Text that does nothing to a terminal: `\\x1b`, `\\u202e`."""
-    return _INVISIBLE.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    known = {9: "\\t", 10: "\\n", 13: "\\r", 92: "\\\\"}
-    return known.get(number) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
 
 
 def tree(shown: dict[str, Any]) -> str:

@@ -13,23 +13,24 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from mmsproxy.cli import api as web
-from mmsproxy.cli.api import JSON, Access, Api, Json, Problem, UsageError, connect, document_of, safe
+from mmsproxy.cli.api import ANSWER_SECONDS, JSON, Access, Api, Flag, Json, Problem, UsageError, connect, document_of
 from mmsproxy.cli.gateway import NoAnswer, Unreachable
 from mmsproxy.cli.messages import message_lines, row
 from mmsproxy.cli.send_pdu import send_pdu
-from mmsproxy.cli.watching import ACCEPTED, Undecided, Watch, display
+from mmsproxy.cli.terminal import safe
+from mmsproxy.cli.watching import ACCEPTED, SHORTEST_LOOK, Undecided, Unwatched, Watch, display
 
 WAIT_SECONDS = 300.0  # a cold modem may take minutes to come up before the message leaves
 TRIES = 3  # of a request whose answer was lost
 RETRY_PAUSE = 1.0  # seconds
-
-Flag = Annotated[bool, Parameter(negative=())]
+INTERRUPTED = 130  # what a shell expects after SIGINT
 
 
 def send(
@@ -105,8 +106,9 @@ def send(
             url = given.gateway or web.doors_of(given.config).mm1
             return send_pdu(url, _octets(pdu), as_json=json, timeout=timeout, proxy=proxy)
         api = connect(access, proxy=proxy)
-        return _send(api, *_request(wanted, file, media or ()), wait=wait and at is None, as_json=json, timeout=timeout)
-    except (UsageError, Unreachable, NoAnswer, Undecided) as error:
+        request = Request(*_request(wanted, file, media or ()), fallback == "sms", time.monotonic() + timeout)
+        return _send(api, request, wait=wait and at is None, as_json=json)
+    except (UsageError, Unreachable, NoAnswer, Undecided, Unwatched) as error:
         print(safe(f"mmsproxy send: {error}"), file=sys.stderr)
         return 2 if isinstance(error, (UsageError, Unreachable)) else 1
 
@@ -178,16 +180,34 @@ def _octets(path: str) -> bytes:
 # Sending and following.
 
 
-def _send(api: Api, body: bytes, content_type: str, *, wait: bool, as_json: bool, timeout: float) -> int:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is posted. `end`, by time.monotonic(), is the end of all waiting; `fallback`: an SMS may take the MMS's place."""
+
+    body: bytes
+    content_type: str
+    fallback: bool
+    end: float
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.end - time.monotonic())
+
+
+def _send(api: Api, request: Request, *, wait: bool, as_json: bool) -> int:
+    messages: list[Json] = []
     try:
-        answer = _kept(api, body, content_type, timeout)
+        answer = _kept(api, request)
         is_batch = "batch_id" in answer and "data" in answer
-        messages: list[Json] = answer["data"] if is_batch else [answer]
+        messages = answer["data"] if is_batch else [answer]
         if wait:
-            messages = _followed(api, messages, timeout)
+            messages = _followed(api, messages, request)
     except Problem as problem:
         print(json_module.dumps(problem.document, indent=2) if as_json else "\n".join(_problem_lines(problem)))
         return 1
+    except KeyboardInterrupt:
+        print("\n".join(_interrupted(messages)), file=sys.stderr)
+        return INTERRUPTED
     if as_json:
         print(json_module.dumps({**answer, "data": messages} if is_batch else messages[0], indent=2))
     else:
@@ -195,29 +215,40 @@ def _send(api: Api, body: bytes, content_type: str, *, wait: bool, as_json: bool
     return 0 if not wait or all(message.get("status") in ACCEPTED for message in messages) else 1
 
 
-def _kept(api: Api, body: bytes, content_type: str, timeout: float) -> Json:
+def _interrupted(messages: Sequence[Json]) -> Iterator[str]:
+    """Nothing is taken back by leaving."""
+    if not messages:
+        yield "mmsproxy send: interrupted; the gateway may have the message: `mmsproxy messages list` shows it"
+    for message in messages:
+        name = safe(str(message.get("id")))
+        yield f"mmsproxy send: message {name} is kept, and the gateway goes on with it; `mmsproxy messages cancel {name}` cancels it"
+
+
+def _kept(api: Api, request: Request) -> Json:
     """The gateway's answer once it keeps the message. Raises Unreachable when it never got it, NoAnswer, Problem."""
     headers = {"Idempotency-Key": f"mmsproxy-send-{secrets.token_hex(16)}"}
     for tries in range(1, TRIES + 1):
+        timeout = min(max(request.left, SHORTEST_LOOK), ANSWER_SECONDS)
         try:
-            return document_of(api.ask("POST", "/v1/messages", body, content_type=content_type, headers=headers, timeout=timeout))
+            asked = api.ask("POST", "/v1/messages", request.body, content_type=request.content_type, headers=headers, timeout=timeout)
+            return document_of(asked)
         except Unreachable as error:
             if tries > 1:  # an earlier try may have brought it there
                 raise NoAnswer(f"the gateway went away while it had the message ({error.detail})", cure=error.cure) from None
             raise
         except NoAnswer:
-            if tries == TRIES:
+            if tries == TRIES or not request.left:
                 raise
         except Problem as problem:
-            if tries == TRIES or problem.document.get("code") != "idempotency_running":
+            if tries == TRIES or not request.left or problem.document.get("code") != "idempotency_running":
                 raise
         time.sleep(RETRY_PAUSE)
     raise AssertionError("the last try returns or raises")
 
 
-def _followed(api: Api, messages: Sequence[Json], timeout: float) -> list[Json]:
+def _followed(api: Api, messages: Sequence[Json], request: Request) -> list[Json]:
     with display() as shown:
-        watch = Watch(api, shown, timeout)
+        watch = Watch(api, shown, request.left, fallback=request.fallback)
         return [watch.follow(message) for message in messages]
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter
@@ -20,9 +20,6 @@ from mmsproxy.errors import ConfigError
 from mmsproxy.events import Bus
 from mmsproxy.server import Gateway
 from mmsproxy.trace import Trace
-
-if TYPE_CHECKING:
-    pass
 
 DEFAULT_CONFIG = Path("config.yaml")
 EXAMPLE_PDU = Path("docs/examples/hello.mms")

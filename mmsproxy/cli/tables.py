@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-from mmsproxy.cli.api import safe
+from mmsproxy.cli.terminal import safe
 
 EMPTY = "-"
 

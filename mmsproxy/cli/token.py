@@ -11,15 +11,13 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from mmsproxy.cli.api import Access, connect, segment
+from mmsproxy.cli.api import Access, AsJson, connect, segment
 from mmsproxy.cli.tables import print_table
 
 app = App(name="token", help="Make, list and revoke tokens of a running gateway.")
 Scope = Literal["messages:send", "messages:read", "webhooks", "lines", "admin"]
 DEFAULT_SCOPES: tuple[Scope, ...] = ("messages:send", "messages:read")
 COLUMNS = ("id", "name", "scopes", "created", "last used", "revoked")
-
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 @app.command

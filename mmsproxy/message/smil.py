@@ -34,11 +34,6 @@ class Shown:
 Page = tuple[Shown, ...]
 
 
-def text_slide(source: str) -> bytes:
-    """The SMIL of a message that is one text part with the Content-Location `source`. Raises ValueError for a name that is not ours."""
-    return slides(((Shown("text", source),),))
-
-
 def pages(media: Sequence[Shown], text: Shown | None, *, text_first: bool) -> tuple[Page, ...]:
     """What is shown together, page by page: a picture with its sound, the text with the first of them, any other file alone."""
     found: list[list[Shown]] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mmsproxy.cli.api import Access, Api, Problem, UsageError, connect, doors_of, safe, segment
+from mmsproxy.cli.api import Access, Api, Problem, UsageError, connect, doors_of, segment
 from mmsproxy.cli.gateway import NoAnswer, Unreachable
 
 
@@ -40,7 +40,7 @@ def test_a_call(gateway: Any) -> None:
 
 @pytest.mark.parametrize(
     ("code", "cure"),
-    [("unauthorized", "--token"), ("forbidden", "mmsproxy token create"), ("not_found", "messages list"), ("duplicate_risk", "--accept")],
+    [("unauthorized", "--token"), ("forbidden", "mmsproxy token create"), ("duplicate_risk", "--accept")],
 )
 def test_a_refusal_has_its_cure(gateway: Any, code: str, cure: str) -> None:
     gateway.says("GET", "/x", {"title": "No", "detail": "not\x1b so", "code": code}, 400)
@@ -48,6 +48,22 @@ def test_a_refusal_has_its_cure(gateway: Any, code: str, cure: str) -> None:
         Api(gateway.url, "t").get("/x")
     assert str(caught.value).startswith("No: not\\x1b so; ")
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "cure"),
+    [
+        ("GET", "/v1/messages/msg_1", "mmsproxy messages list"),
+        ("POST", "/v1/messages/msg_1/cancel", "mmsproxy messages list"),
+        ("DELETE", "/v1/tokens/tok_1", "mmsproxy token list"),
+        ("POST", "/v1/lines/mint/pause", "configuration"),
+    ],
+)
+def test_what_is_not_there_is_listed_by_its_own_command(gateway: Any, method: str, path: str, cure: str) -> None:
+    gateway.says(method, path, {"title": "None", "detail": "no such", "code": "not_found"}, 404)
+    with pytest.raises(Problem) as caught:
+        Api(gateway.url, "t").call(method, path)
+    assert cure in caught.value.cure
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b"\xff"])
@@ -69,6 +85,5 @@ def test_no_gateway() -> None:
         Api("http://127.0.0.1:1", "t").get("/x")
 
 
-def test_words_in_a_path_and_on_a_terminal() -> None:
+def test_words_in_a_path() -> None:
     assert segment("a/../b?c") == "a%2F..%2Fb%3Fc"
-    assert safe("a\x1b[2J\u202eb\n") == "a\\x1b[2J\\x202eb\\x0a"

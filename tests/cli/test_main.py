@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from mmsproxy.version import __version__
 
@@ -52,3 +54,13 @@ def test_a_wrong_configuration_is_exit_2_without_a_traceback() -> None:
     assert done.returncode == 2
     assert "absent.yaml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_has_not_the_character_is_no_traceback(tmp_path: Path) -> None:
+    absent = tmp_path / "gr\u00fcn.yaml"
+    command = [sys.executable, "-m", "mmsproxy", "config", "check", str(absent)]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "gr\\xfcn.yaml" in done.stderr

@@ -5,8 +5,10 @@ from __future__ import annotations
 import email
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from email import policy
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_address_and_token_come_from_the_configuration(gateway: Any, capsys: pytest.CaptureFixture[str]) -> None:
     ends_as(gateway, SENT)
     assert send(NUMBER, "hello") == 0
-    assert gateway.asked == [("POST", "/v1/messages"), ("GET", EVENTS), ("GET", ONE)]
+    assert gateway.asked == [("POST", "/v1/messages"), ("GET", ONE), ("GET", EVENTS)]
     _, _, headers, body = gateway.requests[0]
     assert headers["authorization"] == "Bearer the-token-of-the-file"
     assert headers["content-type"] == "application/json"
@@ -279,6 +281,35 @@ def test_a_message_that_is_not_decided_in_time_is_1(gateway: Any, home: Path, ca
     assert "mmsproxy messages show msg_01" in capsys.readouterr().err
 
 
+def test_a_message_that_may_not_be_looked_at_is_kept_all_the_same(gateway: Any, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.says("POST", "/v1/messages", QUEUED, 202)
+    gateway.says("GET", ONE, {"title": "Forbidden", "detail": "the token lacks messages:read", "code": "forbidden"}, 403)
+    assert send(NUMBER, "hello") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "message msg_01 is kept" in err
+    assert "lacks messages:read" in err
+
+
+def test_an_sms_in_its_place_is_followed(gateway: Any, home: Path) -> None:
+    mms = {**FAILED, "type": "mms", "replaced_by": None}
+    gateway.says("POST", "/v1/messages", QUEUED, 202)
+    gateway.says("GET", ONE, mms)
+    gateway.says("GET", ONE, {**mms, "replaced_by": "msg_02"})
+    gateway.says("GET", EVENTS, timeline("queued", "failed"))
+    gateway.says("GET", "/v1/messages/msg_02", {**SENT, "id": "msg_02", "type": "sms"})
+    gateway.says("GET", "/v1/messages/msg_02/events", timeline("sent"))
+    assert send(NUMBER, "hello", kind="mms", fallback="sms") == 0
+
+
+def test_all_tries_together_have_one_deadline(monkeypatch: pytest.MonkeyPatch, gateway: Any, home: Path) -> None:
+    gateway.hangs_up("POST", "/v1/messages")
+    now = [0.0]
+    monkeypatch.setattr("mmsproxy.cli.send.time.monotonic", lambda: now.__setitem__(0, now[0] + 6.0) or now[0])
+    assert send(NUMBER, "hello", timeout=10.0) == 1
+    assert len(gateway.requests) == 1
+
+
 def run(home: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mmsproxy", "send", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=home, env=env, check=False)
@@ -296,3 +327,33 @@ def test_as_a_process(gateway: Any, home: Path) -> None:
     done = run(home, NUMBER, "--file", "config.yaml", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (1, FAILED)
     assert run(home).returncode == 2
+
+
+def interrupted(home: Path, gateway: Any, path: str) -> tuple[int, str]:
+    """The command gets SIGINT once it has asked for `path`: exit status and stderr."""
+    command = [sys.executable, "-m", "mmsproxy", "send", NUMBER, "hello"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=home) as process:
+        end = time.monotonic() + 30  # a hang guard
+        while path not in [asked for _, asked in gateway.asked] and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    return process.returncode, err
+
+
+def test_an_interrupted_command_says_that_the_message_is_kept(gateway: Any, home: Path) -> None:
+    gateway.says("POST", "/v1/messages", QUEUED, 202)
+    gateway.says("GET", ONE, QUEUED)
+    gateway.says("GET", EVENTS, timeline("queued"))
+    code, err = interrupted(home, gateway, EVENTS)
+    assert code == 130
+    assert "message msg_01 is kept" in err
+    assert "mmsproxy messages cancel msg_01" in err
+    assert "Traceback" not in err
+
+
+def test_one_that_is_interrupted_before_the_answer_names_the_list(gateway: Any, home: Path) -> None:
+    gateway.says("POST", "/v1/messages", {"title": "Running", "code": "idempotency_running"}, 409)
+    code, err = interrupted(home, gateway, "/v1/messages")
+    assert code == 130
+    assert "mmsproxy messages list" in err

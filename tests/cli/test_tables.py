@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 def test_in_a_pipe_a_row_is_a_line() -> None:
     out = io.StringIO()
     print_table(("a", "b", "c"), [(1, None, "x\ty\x1b"), (True, "", False)], out=out)
-    assert out.getvalue() == "1\t-\tx\\x09y\\x1b\nyes\t-\tno\n"
+    assert out.getvalue() == "1\t-\tx\\ty\\x1b\nyes\t-\tno\n"
 
 
 def test_on_a_terminal_it_has_a_head_and_no_markup() -> None:

@@ -16,7 +16,7 @@ from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.mms_pdu import Address, FromToken, MessageClass, Priority, Relative, SendReq, Text
 from mmsproxy.wire.sms_split import count_parts
 
-SLIDE = smil.text_slide("text.000000.txt")
+SLIDE = smil.slides(((smil.Shown("text", "text.000000.txt"),),))
 
 
 def request(*to: str, **fields: Any) -> Content:

@@ -14,12 +14,16 @@ EXPECTED = (
 )
 
 
+def text_slide(source: str) -> bytes:
+    return smil.slides(((smil.Shown("text", source),),))
+
+
 def test_the_slide_of_a_text() -> None:
-    assert smil.text_slide("text.000000.txt") == EXPECTED
+    assert text_slide("text.000000.txt") == EXPECTED
 
 
 def test_it_is_xml_whose_only_medium_is_the_part_in_a_declared_region() -> None:
-    tree = ElementTree.fromstring(smil.text_slide("text.000000.txt"))
+    tree = ElementTree.fromstring(text_slide("text.000000.txt"))
     media = [(node.tag, dict(node.attrib)) for node in tree.iter() if "src" in node.attrib]
     assert media == [("text", {"src": "text.000000.txt", "region": "Text"})]
     assert [region.get("id") for region in tree.iter("region")] == ["Text"]
@@ -28,7 +32,7 @@ def test_it_is_xml_whose_only_medium_is_the_part_in_a_declared_region() -> None:
 @pytest.mark.parametrize("name", ["", 'a"b.txt', "a<b", "a&b", "../x", "\u00e9.txt", "a b", "x" * 41])
 def test_a_name_that_is_not_ours_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="part name"):
-        smil.text_slide(name)
+        text_slide(name)
 
 
 IMAGE, VIDEO, AUDIO, CARD = (
