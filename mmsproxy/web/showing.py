@@ -30,7 +30,7 @@ async def shown(desk: Desk, message: Message, *, whole: bool = True) -> Json:
     context = Context(
         attempts=await desk.store.attempts(job) if job.attempts else (),
         pdu=None if kept is None else kept.data,
-        size_limit=_size_limit(desk, job),
+        size_limit=size_limit(desk, job),
         ahead=ahead,
         estimated=estimated,
         progress=_progress(desk, job),
@@ -56,7 +56,8 @@ def _progress(desk: Desk, job: Job) -> tuple[int, int] | None:
     return None if line is None else line.progress
 
 
-def _size_limit(desk: Desk, job: Job) -> int | None:
+def size_limit(desk: Desk, job: Job) -> int | None:
+    """Octets of an MMS that its line takes; None when the carrier decides, and for an SMS."""
     return line_of(desk, job).max_size if job.kind is Kind.MMS else None
 
 

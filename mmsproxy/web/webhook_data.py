@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmsproxy.post.job import Kind
 from mmsproxy.post.records import Event
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.message_resource import Context, resource
-from mmsproxy.web.showing import line_of
+from mmsproxy.web.showing import size_limit
 from mmsproxy.web.webhooks import Describe
 
 TOLD_BY_THE_EVENT = ("status", "previous", "cause", "attempts")
@@ -28,8 +27,7 @@ def described(desk: Desk) -> Describe:
             return event.data
         message = await desk.store.message(event.message_id)
         attempts = await desk.store.attempts(message.job) if message.job.attempts else ()
-        size_limit = line_of(desk, message.job).max_size if message.job.kind is Kind.MMS else None
-        shown = resource(message, Context(attempts=attempts, size_limit=size_limit))
+        shown = resource(message, Context(attempts=attempts, size_limit=size_limit(desk, message.job)))
         for file in shown["media"]:
             file["url"] = f"/v1/messages/{message.job.id}/media/{file['n']}"
         told = {name: event.data[name] for name in TOLD_BY_THE_EVENT if name in event.data}

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook as Signer
 
 from mmsproxy.post.records import Event
+from mmsproxy.web.message_resource import iso
 
 CONTENT_TYPE = "application/json"
 SECRET_OCTETS = 32  # the spec asks for 24 to 64
@@ -36,7 +37,7 @@ def new_secret(random: bytes) -> str:
 
 def envelope(event: Event, data: Mapping[str, Any]) -> bytes:
     """`{"type", "timestamp", "data"}` of at most MAX_BODY octets. What had to be left out is named in `data.truncated`."""
-    moment = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = iso(event.at)
     body = b""
     for smaller in _ever_smaller(data):
         body = _json({"type": event.type, "timestamp": moment, "data": smaller})

@@ -19,12 +19,13 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
-from mmsproxy.errors import MmsproxyError, StoreError
+from mmsproxy.errors import StoreError
 from mmsproxy.events import Bus, WebhookTried
 from mmsproxy.post import hooks
 from mmsproxy.post.bell import Bell
 from mmsproxy.post.database import Tx
 from mmsproxy.post.hooks import Delivery
+from mmsproxy.post.moves import NotFound
 from mmsproxy.post.records import Event
 from mmsproxy.post.schema import CALLBACKS
 from mmsproxy.post.store import Store
@@ -70,7 +71,8 @@ class Webhooks:
     """The worker.
 
     outside   who makes the requests; whether private addresses are allowed is its setting
-    describe  the `data` of an event; raises MmsproxyError when what it is about is gone, and the event's own data are told then
+    describe  the `data` of an event; raises NotFound when what it is about is gone, and the event's own data are told then. When it or
+              `encode` raises StoreError, the delivery waits, and that is no try of it
     encode    body and header fields for one message's callback_url, where another form than Standard Webhooks is wanted; None: it is not
     jitter    0..1, at random
     """
@@ -177,7 +179,11 @@ class Webhooks:
     async def _deliver(self, delivery: Delivery) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        tried = await self._tried(delivery)
+        try:
+            tried = await self._tried(delivery)
+        except StoreError as error:
+            await self._put_off(delivery, error)
+            return
         attempts = delivery.attempts + 1
         is_gone = tried.status == GONE and delivery.webhook_id != CALLBACKS
         pause = None if tried.is_delivered or tried.status == GONE else next_try(attempts, tried.retry_after, self._jitter())
@@ -188,10 +194,19 @@ class Webhooks:
         extra = {"webhook": delivery.webhook_id, "event_id": delivery.event.id, "status": tried.status, "attempts": attempts}
         _log.log(level, "%s is %s%s", delivery.event.type, outcome, f": {tried.detail}" if tried.detail else "", extra=extra)
 
+    async def _put_off(self, delivery: Delivery, error: StoreError) -> None:
+        """No try of its own: what is to be told could not be read. After a pause, since the next claim would find it at once."""
+        _log.warning("a delivery waits: %s", error, extra={"webhook": delivery.webhook_id, "event_id": delivery.event.id})
+        await asyncio.sleep(self._poll)
+        await self._insist(partial(hooks.give_back, claimed=(delivery,)))
+
     async def _tried(self, delivery: Delivery) -> _Tried:
+        """Raises StoreError, when nothing was sent."""
         try:
             body, headers = await self._encoded(delivery)
             return _judged(await self._outside.post(delivery.url, body, headers, timeout=self._timeout))
+        except StoreError:
+            raise
         except OutsideError as error:
             return _Tried(None, str(error))
         except Exception as error:  # noqa: BLE001 - a supervisor: one delivery that cannot be made must not be tried for ever
@@ -205,7 +220,7 @@ class Webhooks:
                 return encoded
         try:
             data = await self._describe(delivery.event)
-        except MmsproxyError:
+        except NotFound:
             data = delivery.event.data
         body = envelope(delivery.event, data)
         moment = datetime.fromtimestamp(self._store.database.now(), UTC)

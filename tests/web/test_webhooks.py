@@ -15,9 +15,10 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from mmsproxy.errors import MmsproxyError, StoreUnavailable
+from mmsproxy.errors import StoreUnavailable
 from mmsproxy.events import Bus, Fact, WebhookTried
 from mmsproxy.post import hooks
+from mmsproxy.post.moves import NotFound
 from mmsproxy.post.records import Draft, Event, Pdu
 from mmsproxy.post.store import Store, open_store
 from mmsproxy.web.outside import Outside
@@ -182,7 +183,7 @@ async def test_described(store: Store, endpoint: Endpoint, worker: Any) -> None:
     async def describe(event: Event) -> Mapping[str, Any]:
         if event.message_id != gone:
             return {"id": event.message_id, "text": "hello"}
-        raise MmsproxyError("it was forgotten")
+        raise NotFound("it was forgotten")
 
     gone, there = await accept(store, 2)
     await add(store, endpoint.url())
@@ -192,6 +193,34 @@ async def test_described(store: Store, endpoint: Endpoint, worker: Any) -> None:
     bodies = {body["data"]["id"]: body["data"] for body in await endpoint.heard(2)}
     assert bodies[there] == {"id": there, "text": "hello"}
     assert bodies[gone]["status"] == "canceled"
+
+
+@pytest.mark.parametrize("who", ["describe", "encode"])
+async def test_a_store_that_cannot_be_read_is_waited_for_and_counts_no_try(store: Store, endpoint: Endpoint, worker: Any, who: str) -> None:
+    asked = 0
+
+    def away_at_first() -> None:
+        nonlocal asked
+        asked += 1
+        if asked <= 2:
+            raise StoreUnavailable("the database is away")
+
+    async def describe(event: Event) -> Mapping[str, Any]:
+        away_at_first()
+        return {"id": event.message_id, "text": "hello"}
+
+    async def encode(delivery: hooks.Delivery) -> tuple[bytes, Mapping[str, str]]:
+        away_at_first()
+        return b'{"data": {"text": "hello"}}', {}
+
+    await worker(**({"describe": describe} if who == "describe" else {"encode": encode}))
+    if who == "describe":
+        await add(store, endpoint.url())
+    await accept(store, callback_url=endpoint.url() if who == "encode" else None)
+    (body,) = await endpoint.heard(1)
+    assert body["data"]["text"] == "hello"
+    (found,) = await settled(store, 1, "delivered", "whk_1" if who == "describe" else "callbacks")
+    assert (found.attempts, asked) == (1, 3)
 
 
 async def test_both_secrets_sign_while_rotating(store: Store, endpoint: Endpoint, worker: Any) -> None:
