@@ -29,7 +29,7 @@ from mmsproxy.web import (
     problems,
     twilio,
 )
-from mmsproxy.web.asking import CALLER, CLOSING, REQUEST_ID
+from mmsproxy.web.asking import CALLER, CLOSING, KEYRING, REQUEST_ID
 from mmsproxy.web.auth import Caller, Keyring
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.guard import Door, open_door, quiet
@@ -97,7 +97,7 @@ class _Api:
         for row in rows:
             route = app.router.add_route(row.method, row.path, row.handler, expect_handler=self._expect)
             self._rows[route] = row
-        app[CLOSING] = asyncio.Event()
+        app[CLOSING], app[KEYRING] = asyncio.Event(), self._keyring
         app.on_shutdown.append(_close)
         app.on_response_prepare.append(self._prepare)
         return app

@@ -17,12 +17,13 @@ from pydantic_core import ErrorDetails, from_json
 
 from mmsproxy.message.model import MAX_MISTAKES, Mistake
 from mmsproxy.web import problems
-from mmsproxy.web.auth import Caller
+from mmsproxy.web.auth import Caller, Keyring
 from mmsproxy.web.guard import BodyFault, Limits, read_body
 from mmsproxy.web.problems import Refusal
 
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
+KEYRING = web.AppKey("keyring", Keyring)
 CLOSING = web.AppKey("closing", asyncio.Event)  # set when the door closes: whoever waits or streams ends
 
 M = TypeVar("M", bound=BaseModel)

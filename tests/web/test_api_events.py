@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mmsproxy.post import reading
 from mmsproxy.post.database import Tx
 from mmsproxy.post.schema import events as events_table
 from mmsproxy.web import api_events
@@ -41,8 +42,8 @@ class Stream:
 
 
 @asynccontextmanager
-async def stream(api: Any, query: str = "", **headers: str) -> AsyncIterator[Stream]:
-    headers = {"Authorization": f"Bearer {TOKEN}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+async def stream(api: Any, query: str = "", token: str = TOKEN, **headers: str) -> AsyncIterator[Stream]:
+    headers = {"Authorization": f"Bearer {token}", **{name.replace("_", "-"): value for name, value in headers.items()}}
     async with api.client.get(f"{api.url}/v1/events{query}", headers=headers) as response:
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("text/event-stream")
@@ -99,6 +100,39 @@ async def test_filters_by_type_and_line(api: Any) -> None:
 )
 async def test_a_wrong_filter_is_refused(api: Any, query: str) -> None:
     assert (await api.ask("GET", f"/v1/events{query}"))[2]["code"] == "invalid_request"
+
+
+async def test_a_stream_ends_with_its_token(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_events, "PING", 0.05)
+    made = (await api.ask("POST", "/v1/tokens", json={"name": "reader", "scopes": ["messages:read"]}))[2]
+    async with stream(api, token=made["token"]) as events:
+        await api.send()
+        assert (await events.event())["event"] == "message.queued"
+        assert (await events.block(), await events.block()) == ({"": "ping"}, {"": "ping"})
+        assert (await api.ask("DELETE", f"/v1/tokens/{made['id']}"))[0] in (200, 204)
+        rest = await asyncio.wait_for(events.response.content.read(), 20)
+        assert b"data:" not in rest
+    assert (await api.ask("GET", "/v1/events", token=made["token"]))[0] == 401
+
+
+async def test_what_a_filter_leaves_out_is_not_looked_at_again(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, events_after = [], reading.events_after
+
+    async def noted(run: Any, seq: int, **more: Any) -> Any:
+        if more.get("line") == "two":
+            places.append(seq)
+        return await events_after(run, seq, **more)
+
+    monkeypatch.setattr(reading, "events_after", noted)
+    async with stream(api, "?line=two") as events:
+        for n in range(3):
+            await api.send(line="one", text=str(n))
+        head = await api.store.read(reading.last_event_seq)
+        async with asyncio.timeout(20):
+            while not places or places[-1] < head:
+                await asyncio.sleep(0.01)
+        await api.send(line="two")
+        assert json.loads((await events.event())["data"])["line"] == "two"
 
 
 async def test_a_stream_ends_with_the_door(api: Any) -> None:
