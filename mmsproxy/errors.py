@@ -225,6 +225,12 @@ class StoreFull(StoreError):
     retryable = True
 
 
+class MediaLost(MmsproxyError):
+    """A file of a message is missing, damaged or cannot be read. No fault of the database, and no further try brings it back."""
+
+    code = "media_lost"
+
+
 class StoreCorrupt(StoreError):
     """The database file is damaged. The next start moves it aside and begins a new one."""
 

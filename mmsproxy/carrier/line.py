@@ -24,7 +24,7 @@ from mmsproxy.carrier.sms import SmsLine
 from mmsproxy.carrier.transport import LinkGate, Observer
 from mmsproxy.carrier.tunnel import BeforeLastByte, Tunnel, Upstream
 from mmsproxy.config import REAL_LINE_MIN_INTERVAL, LineConfig
-from mmsproxy.errors import LineStopped, LinkError, LinkLost, MmsproxyError
+from mmsproxy.errors import LineStopped, LinkLost, MmsproxyError
 from mmsproxy.events import Bus, MessageFailed, MessageSent
 from mmsproxy.link import Link, LinkState, LinkStatus, Phase, SmsLink, Tap
 
@@ -165,7 +165,7 @@ class Line:
             await asyncio.sleep(pause)
             if self._is_stopping or self._worker is None:
                 break
-            with contextlib.suppress(LinkError):
+            with contextlib.suppress(MmsproxyError):
                 await self._link.ready()
                 return True
         return False

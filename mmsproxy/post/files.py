@@ -7,6 +7,7 @@ from a sender. Blocking; knows no database.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -14,10 +15,11 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from mmsproxy.errors import StoreError, StoreFull
+from mmsproxy.errors import MediaLost, StoreError, StoreFull
 from mmsproxy.post.disk import sync_folder
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})  # the process is at a limit; the file is well
 
 
 class Files:
@@ -42,13 +44,14 @@ class Files:
         return name
 
     def get(self, name: str) -> bytes:
-        """Raises StoreError when the file is gone or is no longer what it was."""
+        """Raises MediaLost when the file is gone or is no longer what it was, StoreError when it may be read later."""
         try:
             data = self._place(name).read_bytes()
         except OSError as error:
-            raise StoreError(f"the file {name[:16]} cannot be read: {error.strerror}") from None
+            kind = StoreError if error.errno in _PASSING else MediaLost
+            raise kind(f"the file {name[:16]} cannot be read: {error.strerror}") from None
         if hashlib.sha256(data).hexdigest() != name:
-            raise StoreError(f"the file {name[:16]} is damaged")
+            raise MediaLost(f"the file {name[:16]} is damaged", cure="send the message again")
         return data
 
     def remove(self, name: str) -> None:

@@ -9,18 +9,19 @@ It knows no SQL, no modem and no composing: those are the store's, the line's, a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, repeat
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from mmsproxy.carrier.attempt import Attempt, Awaited
 from mmsproxy.carrier.sms import SmsLine
 from mmsproxy.errors import HeaderError, MmsproxyError, StoreError
 from mmsproxy.link import LinkState, LinkStatus
+from mmsproxy.post.insisting import insist
 from mmsproxy.post.job import Kind, Lease, LeaseLost, Result
 from mmsproxy.post.outcome import broken_off, not_made, result_of
 from mmsproxy.post.policy import Wait
@@ -32,11 +33,9 @@ POLL = 1.0  # seconds between looks when no bell rings (delivery.md 3)
 SHORTEST_WAIT = 0.005  # seconds
 LEASE = 120.0  # seconds; renewed while an attempt runs
 STOP_GRACE = 25.0  # seconds: a little more than a line takes to stop
-STORE_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while the database is away; the last one again and again
 LINE_BUDGET = 10.0  # seconds that a line may try by itself before the first byte; the schedule of the post office does the rest
 FORWARD_REQ = b"\x8c\x89"  # X-Mms-Message-Type: m-forward-req (ENC 7.3.30)
 
-T = TypeVar("T")
 BeforeLastByte = Callable[[], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
@@ -172,13 +171,22 @@ class Outbox:
             ticket = self._store.queue_bell.ticket
             try:
                 pause = await self._step(line, worker)
+                if pause and not self._stopping.is_set():
+                    await self._wait(line, ticket, pause)
             except Exception:  # noqa: BLE001 - the worker's supervisor: a fault of ours in one message must not end the line
                 _log.exception("a fault of the outbox", extra={"line": line.name})
-                pause = self._poll
-            if pause and not self._stopping.is_set():
-                rang = await self._store.queue_bell.wait(ticket, pause)
-                if rang and line.state.status is LinkStatus.DOWN and not self._stopping.is_set():
-                    await line.rouse()  # a message came: the modem that was pulled out may be there again
+                await self._rest()
+
+    async def _wait(self, line: SendingLine, ticket: int, pause: float) -> None:
+        rang = await self._store.queue_bell.wait(ticket, pause)
+        if rang and line.state.status is LinkStatus.DOWN and not self._stopping.is_set():
+            await line.rouse()  # a message came: the modem that was pulled out may be there again
+
+    async def _rest(self) -> None:
+        """Whatever rings: after a fault the same message would come at once, and fail at once, again and again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._poll):
+                await self._stopping.wait()
 
     async def _step(self, line: SendingLine, worker: Worker) -> float:
         """One message, or none; returns the seconds to wait before the next look."""
@@ -208,12 +216,14 @@ class Outbox:
             begun = await self._begin(lease, worker, made)
         except (LeaseLost, StoreError) as error:
             _log.info("not begun: %s", error, extra={"line": line.name, "id": lease.job.id})
-            await self._insist(partial(self._store.drop, lease))
+            await insist(partial(self._store.drop, lease), "a message waits to be given back")
+            if isinstance(error, StoreError):
+                await self._rest()
             return
         self._under_way[line.name] = begun
         try:
             result = await self._attempt(line, message, made, begun) if isinstance(made, Parcel) else made
-            job = await self._insist(partial(self._store.finish, begun, result, random=self._jitter()))
+            job = await insist(partial(self._store.finish, begun, result, random=self._jitter()), "an outcome waits to be stored")
         finally:
             del self._under_way[line.name]
         _log.info("%s is %s", job.id, job.state, extra={"line": line.name, "code": result.code, "attempts": job.attempts})
@@ -252,16 +262,6 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - a supervisor: the outcome of an attempt is always written
             _log.exception("an attempt ended by a fault of ours", extra={"line": line.name, "id": message.job.id})
             return broken_off(error, last_byte=committed)
-
-    async def _insist(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Until the store has it. While it is away there is nothing better to do, and the process still knows what happened."""
-        for pause in chain(STORE_PAUSES, repeat(STORE_PAUSES[-1])):
-            try:
-                return await step()
-            except StoreError as error:
-                _log.error("an outcome waits to be stored: %s", error)
-            await asyncio.sleep(pause)
-        raise AssertionError("unreachable")
 
     async def _renew(self) -> None:
         """Keeps the leases of what is under way. One that is lost all the same is found out before the last byte."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmsproxy.carrier.attempt import Attempt, Outcome, Timings
 from mmsproxy.carrier.headers import answer_headers
-from mmsproxy.errors import Fault, MmsproxyError
+from mmsproxy.errors import Fault, MediaLost, MmsproxyError
 from mmsproxy.link import Phase
 from mmsproxy.post.job import Result
 
@@ -33,8 +33,9 @@ def result_of(attempt: Attempt) -> Result:
 
 
 def not_made(error: MmsproxyError) -> Result:
-    """The message could not be composed, or may not go through the line as it is. Only what is not the sender's fault is tried again."""
-    retryable = error.retryable or error.fault is Fault.OURS
+    """The message could not be composed, or may not go through the line as it is. Only what is not the sender's fault is tried again,
+    and not what is lost for good."""
+    retryable = error.retryable or (error.fault is Fault.OURS and not isinstance(error, MediaLost))
     return Result(Outcome.NOT_SENT, Phase.NO_BEARER, error.code, str(error), retryable=retryable, tries=0)
 
 

@@ -13,18 +13,17 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, repeat
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from mmsproxy.carrier.sms import SmsLine
-from mmsproxy.errors import LinkError, PduError, StoreError
+from mmsproxy.errors import LinkError, PduError
 from mmsproxy.link import Sms, StoredSms
 from mmsproxy.post import sms_parts
 from mmsproxy.post.database import Tx
 from mmsproxy.post.desk import REPORTED, Report
 from mmsproxy.post.desk import report as mms_report
+from mmsproxy.post.insisting import insist
 from mmsproxy.post.job import FINAL, Job
-from mmsproxy.post.outbox import STORE_PAUSES
 from mmsproxy.post.policy import by_delivery_report, by_read_report
 from mmsproxy.post.sms_parts import SmsReport
 from mmsproxy.post.store import Store
@@ -37,8 +36,7 @@ from mmsproxy.wire.sms_types import Deliver, StatusReport
 LATER = (1.0, 5.0, 30.0, 90.0)  # seconds between looks for the message: as long as an attempt may take
 CATCH_UP = 1.0  # seconds between looks at reports that came before their message was sent
 MAX_PUSHES = 64  # messages of which some parts are there
-
-T = TypeVar("T")
+WAITS = "reports wait to be stored"
 
 _log = logging.getLogger(__name__)
 
@@ -87,10 +85,10 @@ class Reports:
             await asyncio.wait({task})
 
     async def _catch_up(self) -> None:
-        await _insisting(lambda: self._store.write(sms_parts.settle_complete))
+        await insist(partial(self._store.write, sms_parts.settle_complete), WAITS)
         while True:
             await self._is_early.wait()
-            if not await _insisting(lambda: self._store.write(sms_parts.catch_up)):
+            if not await insist(partial(self._store.write, sms_parts.catch_up), WAITS):
                 self._is_early.clear()
             await asyncio.sleep(CATCH_UP)
 
@@ -154,7 +152,7 @@ class _Watch:
         return None if said is None else _Found(said, tuple(carrier for carrier, _ in whole))
 
     async def _settle(self, found: _Found) -> None:
-        job = await _insisting(lambda: self._store.write(_op(found.said)))
+        job = await insist(partial(self._store.write, _op(found.said)), WAITS)
         if job is None and found.looks < len(LATER):
             self._look_again(found)
             return
@@ -227,14 +225,3 @@ def _mms_report(pdu: mms_pdu.Pdu, now: float) -> Report | None:
 def _name(kind: type[Status] | type[ReadStatus], value: int) -> str:
     """As OMA writes it but for the hyphens; the octet where it is reserved."""
     return kind(value).name.replace("_", " ").capitalize() if value in kind.__members__.values() else f"0x{value:02X}"
-
-
-async def _insisting(step: Callable[[], Awaitable[T]]) -> T:
-    """Until the store has it."""
-    for pause in chain(STORE_PAUSES, repeat(STORE_PAUSES[-1])):
-        try:
-            return await step()
-        except StoreError as error:
-            _log.warning("reports wait to be stored: %s", error)
-        await asyncio.sleep(pause)
-    raise AssertionError("unreachable")

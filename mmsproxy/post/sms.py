@@ -8,21 +8,18 @@ It knows no SQL and no AT command.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, repeat
-from typing import TypeVar
 
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.carrier.sms import PartAttempt, SmsLine, SmsPart, sms_parts
-from mmsproxy.errors import MmsproxyError, StoreError
+from mmsproxy.errors import MmsproxyError
 from mmsproxy.link import Phase
 from mmsproxy.post import sms_parts as kept
+from mmsproxy.post.insisting import insist
 from mmsproxy.post.job import Result
-from mmsproxy.post.outbox import STORE_PAUSES, BeforeLastByte, Parcel, Send, SendingLine
+from mmsproxy.post.outbox import BeforeLastByte, Parcel, Send, SendingLine
 from mmsproxy.post.outcome import not_made
 from mmsproxy.post.policy import NO_FAULT_OF_THE_MESSAGE, retry_delay
 from mmsproxy.post.records import Message, Pdu
@@ -30,10 +27,6 @@ from mmsproxy.post.sms_parts import PartState
 from mmsproxy.post.store import Store
 
 REFERENCES = 256  # of an 8-bit concatenation element (3GPP TS 23.040 9.2.3.24.1)
-
-T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 
 class NoSmsHere(MmsproxyError):
@@ -139,7 +132,9 @@ class _Run:
         attempt = await self._way.send(piece.part)
         self._made.append((piece, attempt))
         state = _STATES[attempt.outcome]
-        await self._insist(partial(kept.end, job=job, n=piece.n, state=state, reference=attempt.reference, is_last=is_last))
+        end = partial(kept.end, job=job, n=piece.n, state=state, reference=attempt.reference, is_last=is_last)
+        # The process still knows what happened to the part; a crash before leaves it in doubt.
+        await insist(partial(self._store.write, end), "the end of an SMS waits to be stored")
         return attempt
 
     def _stopped(self, attempt: PartAttempt, sent: int) -> Result:
@@ -169,16 +164,6 @@ class _Run:
             tries=len(self._made),
             timings={"sending": seconds, "total": seconds},
         )
-
-    async def _insist(self, step: Callable[..., Awaitable[T]]) -> T:
-        """Until the store has it: the process still knows what happened to the part. A crash before leaves it in doubt."""
-        for pause in chain(STORE_PAUSES, repeat(STORE_PAUSES[-1])):
-            try:
-                return await self._store.write(step)
-            except StoreError as error:
-                _log.error("the end of an SMS waits to be stored: %s", error)
-            await asyncio.sleep(pause)
-        raise AssertionError("unreachable")
 
 
 _STATES = {

@@ -14,7 +14,7 @@ from mmsproxy.carrier.attempt import Attempt, Awaited, Outcome
 from mmsproxy.carrier.exchange import Limits
 from mmsproxy.carrier.line import Line
 from mmsproxy.config import REAL_LINE_MIN_INTERVAL, LineConfig
-from mmsproxy.errors import BearerError, ConnectError, HeaderError, LinkLost, PortError, SimError
+from mmsproxy.errors import BearerError, ConnectError, HeaderError, LinkLost, MmsproxyError, PortError, SimError
 from mmsproxy.events import Bus, Fact, MessageFailed, MessageSent
 from mmsproxy.link import LinkState, LinkStatus, Phase
 
@@ -414,3 +414,11 @@ async def test_facts_about_the_line(link: Any) -> None:
     assert line.state is link.state
     assert line.settings.number == "+16195550123"
     assert repr(line) == "<Line mint BEARER_UP queue=0>"
+
+
+async def test_rousing_a_link_that_cannot_work(build: Build, link: Any) -> None:
+    """Whatever the link says no with, nobody who waits for it is harmed."""
+    case = await build()
+    link.faults.ready = [PortError("not there"), ConnectError("no way"), MmsproxyError("ours")]
+    assert await case.line.rouse() is False
+    assert await case.line.rouse() is True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsproxy.errors import StoreError, StoreFull
+from mmsproxy.errors import MediaLost, StoreError, StoreFull
 from mmsproxy.post.files import Files
 
 
@@ -26,7 +26,7 @@ def test_put_and_get(files: Files, tmp_path: Path) -> None:
     assert (tmp_path / "media").stat().st_mode & 0o777 == 0o700
     files.remove(name)
     files.remove(name)
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(MediaLost, match="cannot be read"):
         files.get(name)
 
 
@@ -34,7 +34,7 @@ def test_a_file_that_changed(files: Files, tmp_path: Path) -> None:
     name = files.put(b"picture")
     (path,) = (tmp_path / "media").glob("*/*")
     path.write_bytes(b"Picture")
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(MediaLost, match="damaged"):
         files.get(name)
     path.write_bytes(b"cut")
     assert files.put(b"picture") == name  # it heals when the content comes again
@@ -70,3 +70,17 @@ def test_the_sweep(files: Files, tmp_path: Path) -> None:
     assert set(files.older_than(101)) == set(names[1:])
     assert files.sweep(names[1:], names[1:2]) == 2
     assert files.get(names[1]) == b"1"
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.EMFILE, StoreError), (errno.EIO, MediaLost), (errno.EACCES, MediaLost)])
+def test_a_file_that_cannot_be_read(files: Files, monkeypatch: pytest.MonkeyPatch, number: int, kind: type) -> None:
+    """What passes by itself is worth another try; what does not would block its line for ever."""
+    name = files.put(b"picture")
+
+    def fail(_: Path) -> bytes:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(kind) as failed:
+        files.get(name)
+    assert type(failed.value) is kind

@@ -14,7 +14,17 @@ import pytest
 from mmsproxy.carrier.attempt import Answer, Attempt, Awaited, Timings, Trial, judge
 from mmsproxy.carrier.line import Line
 from mmsproxy.config import LineConfig
-from mmsproxy.errors import AnswerTimeout, ConnectError, Fault, HeaderError, LineStopped, LinkLost, MmsproxyError, StoreUnavailable
+from mmsproxy.errors import (
+    AnswerTimeout,
+    ConnectError,
+    Fault,
+    HeaderError,
+    LineStopped,
+    LinkLost,
+    MmsproxyError,
+    StoreError,
+    StoreUnavailable,
+)
 from mmsproxy.events import Bus
 from mmsproxy.link import LinkState, LinkStatus, Phase
 from mmsproxy.modem_link import ModemLink
@@ -22,7 +32,7 @@ from mmsproxy.post.caps import Caps
 from mmsproxy.post.job import Door, Job, Kind, Result, State
 from mmsproxy.post.outbox import Outbox, Parcel
 from mmsproxy.post.policy import Limits
-from mmsproxy.post.records import Draft, Message, Pdu
+from mmsproxy.post.records import Draft, Message, NewMedia, Pdu
 from mmsproxy.post.store import Store, open_store
 from mmsproxy.server import modem_settings
 from mmsproxy.simulator.world import World
@@ -332,6 +342,58 @@ async def test_composing(store: Store, running: Running, draft: MakeDraft) -> No
     assert len(line.posts) == 1
 
 
+async def test_a_file_that_is_gone_fails_its_message_only(store: Store, running: Running, draft: MakeDraft, tmp_path: Path) -> None:
+    async def compose(message: Message, on: Any) -> Parcel:
+        return Parcel(Pdu(await store.media(message.media[0])), "T1")
+
+    lost = await accept(store, draft(pdu=None, media=(NewMedia("image/jpeg", b"lost"),)))
+    for path in (tmp_path / "media").glob("*/*"):
+        path.unlink()
+    behind = await accept(store, draft(pdu=None, media=(NewMedia("image/jpeg", b"there"),)))
+    line = ScriptedLine()
+    await running.start(line, compose=compose)
+    await running.becomes(behind, State.SENT)
+    job = (await store.message(lost)).job
+    assert (job.state, job.error.code, job.error.retryable, job.attempts) == (State.FAILED, "media_lost", False, 1)
+    assert line.posts == [b"there"]
+
+
+async def test_what_was_dropped_is_not_claimed_again_at_once(store: Store, running: Running, draft: MakeDraft) -> None:
+    """The bell that the drop rings is heard by other lines, and not by the one that just failed."""
+    tries, second = [], asyncio.Event()
+
+    async def compose(message: Message, on: Any) -> Parcel:
+        tries.append(message.job.id)
+        if len(tries) > 1:
+            second.set()
+        raise StoreError("the disk cannot be read")
+
+    await accept(store, draft(pdu=None))
+    await running.start(ScriptedLine(), compose=compose, poll=3600.0)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(second.wait(), 0.5)
+    assert len(tries) == 1
+
+
+async def test_a_line_that_cannot_be_roused_keeps_its_worker(store: Store, running: Running, draft: MakeDraft) -> None:
+    line, roused = ScriptedLine(status=LinkStatus.DOWN), asyncio.Event()
+
+    async def rouse() -> bool:
+        roused.set()
+        raise KeyError("a fault of ours")
+
+    line.rouse = rouse  # type: ignore[method-assign]
+    await running.start(line, poll=0.05)
+    await asyncio.sleep(0)
+    while not roused.is_set():
+        message_id = await accept(store, draft())
+        await asyncio.sleep(0.01)
+    line.status = LinkStatus.ATTACHED
+    await running.becomes(message_id, State.SENT)
+    assert running.outbox is not None
+    assert running.outbox.is_working
+
+
 async def test_nobody_to_compose(store: Store, running: Running, draft: MakeDraft) -> None:
     await running.start(ScriptedLine())
     job = await running.becomes(await accept(store, draft(pdu=None)), State.RETRYING)
@@ -367,7 +429,7 @@ async def test_sms_by_its_own_sender(store: Store, running: Running, draft: Make
 
 
 async def test_an_outcome_outlasts_a_store_that_is_away(store: Store, running: Running, draft: MakeDraft, monkeypatch) -> None:
-    monkeypatch.setattr("mmsproxy.post.outbox.STORE_PAUSES", (0.0, 0.01))
+    monkeypatch.setattr("mmsproxy.post.insisting.STORE_PAUSES", (0.0, 0.01))
     finish, left = store.finish, [1, 1, 1]
 
     async def away(*arguments: Any, **options: Any) -> Job:
@@ -385,7 +447,7 @@ async def test_an_outcome_outlasts_a_store_that_is_away(store: Store, running: R
 @pytest.mark.parametrize("step", ["claim", "begin", "last_byte", "message"])
 async def test_a_store_that_is_away_for_a_moment(store: Store, running: Running, draft: MakeDraft, monkeypatch, clock, step: str) -> None:
     """Whatever step meets it, the message goes out once, a little later."""
-    monkeypatch.setattr("mmsproxy.post.outbox.STORE_PAUSES", (0.0, 0.01))
+    monkeypatch.setattr("mmsproxy.post.insisting.STORE_PAUSES", (0.0, 0.01))
     real, left = getattr(store, step), [1]
     line = ScriptedLine()
     message_id = await accept(store, draft())

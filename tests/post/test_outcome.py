@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsproxy.carrier.attempt import Answer, Outcome, Timings, Trial, judge, not_attempted
-from mmsproxy.errors import AnswerTimeout, ConnectError, HeaderError, LineStopped, LinkLost, MmsproxyError, SimError
+from mmsproxy.errors import AnswerTimeout, ConnectError, HeaderError, LineStopped, LinkLost, MediaLost, MmsproxyError, SimError
 from mmsproxy.link import Phase
 from mmsproxy.post.job import LeaseLost
 from mmsproxy.post.outcome import broken_off, not_made, result_of
@@ -63,6 +63,11 @@ def test_what_could_not_be_made() -> None:
     assert not not_made(HeaderError("CR in a header")).retryable
     assert not_made(MmsproxyError("ours")).retryable
     assert not_made(ConnectError("media could not be fetched")).retryable
+
+
+def test_a_file_that_is_lost_is_not_waited_for() -> None:
+    result = not_made(MediaLost("the file is gone"))
+    assert (result.outcome, result.code, result.retryable) == (Outcome.NOT_SENT, "media_lost", False)
 
 
 @pytest.mark.parametrize(("last_byte", "outcome"), [(True, Outcome.UNKNOWN), (False, Outcome.NOT_SENT)])

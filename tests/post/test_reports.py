@@ -196,7 +196,7 @@ async def until(condition: Callable[[], Any]) -> None:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "LATER", (0.02, 0.02))
     monkeypatch.setattr(room, "CATCH_UP", 0.01)
-    monkeypatch.setattr(room, "STORE_PAUSES", (0.01,))
+    monkeypatch.setattr("mmsproxy.post.insisting.STORE_PAUSES", (0.01,))
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from mmsproxy.errors import AtTimeout, LinkLost, MmsproxyError, PduError, SmsRef
 from mmsproxy.events import Bus
 from mmsproxy.link import LinkState, LinkStatus, Phase, SentParts, SmsFill
 from mmsproxy.modem_link import ModemLink, ModemSettings
-from mmsproxy.post import sms as room
 from mmsproxy.post import sms_parts
 from mmsproxy.post.job import Job, Kind, Lease, State
 from mmsproxy.post.outbox import Outbox, Parcel
@@ -384,7 +383,7 @@ async def test_kept_octets_that_are_no_sms(office: Office) -> None:
 
 
 async def test_the_end_of_a_part_waits_for_the_store(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "STORE_PAUSES", (0.01,))
+    monkeypatch.setattr("mmsproxy.post.insisting.STORE_PAUSES", (0.01,))
     line, real = ModemLine(), office.store.database.write
     away = 3
 
