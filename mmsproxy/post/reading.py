@@ -5,6 +5,7 @@ It changes nothing and decides nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ async def page(run: Run, wanted: Filter, *, limit: int, cursor: str | None) -> P
         raise ValueError(f"a page has 1 to {MAX_PAGE} messages")
     conditions = list(_conditions(wanted))
     if cursor is not None:
-        conditions.append(messages.c.seq < _position(cursor))
+        conditions.append(messages.c.seq < position_of(cursor, "c"))
     statement = select(messages).where(*conditions).order_by(messages.c.seq.desc()).limit(limit + 1)
     found = (await run(statement)).mappings().all()
     more = len(found) > limit
@@ -164,13 +165,11 @@ def _conditions(wanted: Filter) -> Iterable[ColumnElement[bool]]:
         yield or_(messages.c.body.icontains(wanted.q, autoescape=True), messages.c.subject.icontains(wanted.q, autoescape=True))
 
 
-def _position(cursor: str) -> int:
-    try:
-        if not cursor.startswith("c") or len(cursor) > 17:
-            raise ValueError
-        return int(cursor[1:], 16)
-    except ValueError:
-        raise BadCursor("the cursor is none that this gateway gave") from None
+def position_of(cursor: str, prefix: str) -> int:
+    """The seq that a page ended at: `prefix` and hexadecimal digits, fewer than would leave a database's integers. Raises BadCursor."""
+    if not re.fullmatch(f"{prefix}[0-9a-f]{{1,15}}", cursor):
+        raise BadCursor("the cursor is none that this gateway gave")
+    return int(cursor.removeprefix(prefix), 16)
 
 
 async def _whole(run: Run, found: Sequence[rows.Row]) -> tuple[Message, ...]:

@@ -167,6 +167,7 @@ class _Api:
         self._check_browser(request)
         if row.scope is not None and CALLER not in request:
             request[CALLER] = await self._caller(request, row, row.scope)
+        _check_characters(request)
         _check_parameters(request, row)
         if row.takes and not (row.optional and not request.body_exists):
             self._check_body_head(request, row)
@@ -222,6 +223,15 @@ def _check_route(request: web.Request) -> None:
         raise Refusal("method_not_allowed", f"{request.method} is not taken here; take {allow}", headers={"Allow": allow})
     if wrong is not None:
         raise Refusal("not_found", f"there is nothing at {request.path[:100]!a}")
+
+
+def _check_characters(request: web.Request) -> None:
+    """No name, id or filter has control characters; a database would refuse some of them, and a log be broken by others."""
+    if asking.CONTROLS.search(request.path):
+        raise Refusal("not_found", "there is nothing at an address with control characters")
+    for name, value in request.query.items():
+        if asking.CONTROLS.search(name + value):
+            raise asking.wrong_parameter(ascii(name[:40])[1:-1], "control characters are not taken")
 
 
 def _check_parameters(request: web.Request, row: Route) -> None:

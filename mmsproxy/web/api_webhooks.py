@@ -18,6 +18,7 @@ from mmsproxy.post import hooks
 from mmsproxy.post.database import Tx
 from mmsproxy.post.hooks import Delivery, Webhook
 from mmsproxy.post.job import NotAllowed, State
+from mmsproxy.post.reading import BadCursor, position_of
 from mmsproxy.post.schema import CALLBACKS
 from mmsproxy.web import asking
 from mmsproxy.web.answers import as_json
@@ -314,9 +315,10 @@ def _check_enabled(webhook: Webhook) -> None:
 def _position(cursor: str | None) -> int | None:
     if cursor is None:
         return None
-    if not re.fullmatch(r"d[0-9a-f]{1,15}", cursor):
-        raise asking.wrong_parameter("cursor", "it is none that this gateway gave")
-    return int(cursor[1:], 16)
+    try:
+        return position_of(cursor, "d")
+    except BadCursor:
+        raise asking.wrong_parameter("cursor", "it is none that this gateway gave") from None
 
 
 def _delivery_seq(request: web.Request) -> int:

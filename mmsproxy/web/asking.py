@@ -36,7 +36,7 @@ _DETAILS = {
     "int_type": ("wrong_type", "a whole number is wanted"),
     "model_type": ("wrong_type", "an object is wanted"),
 }
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Asked(BaseModel):
@@ -102,7 +102,7 @@ def text(request: web.Request, name: str, *, most: int = 200) -> str | None:
     value = request.query.get(name)
     if value is None:
         return None
-    if len(value) > most or _CONTROLS.search(value) or not value.isprintable():
+    if len(value) > most or CONTROLS.search(value) or not value.isprintable():
         raise wrong_parameter(name, f"at most {most} printable characters are taken")
     return value
 

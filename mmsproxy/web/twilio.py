@@ -7,7 +7,7 @@ form, so their SDKs raise their own exceptions. It knows no line and no modem.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial, wraps
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from mmsproxy.errors import MmsproxyError
 from mmsproxy.message.model import Mistake, SendRequest, parse_document
+from mmsproxy.post.caps import DAY
 from mmsproxy.post.hooks import Delivery
 from mmsproxy.post.job import State
 from mmsproxy.post.moves import NotFound
@@ -236,7 +237,7 @@ def _number(request: web.Request, name: str, low: int, high: int, default: int) 
 def _dates(request: web.Request) -> tuple[float | None, float | None]:
     day, since, until = (_moment(request, name) for name in ("DateSent", "DateSent>", "DateSent<"))
     if day is not None:
-        return day.timestamp(), (day + timedelta(days=1)).timestamp()
+        return day.timestamp(), day.timestamp() + DAY  # the day after the calendar's last has no datetime
     return None if since is None else since.timestamp(), None if until is None else until.timestamp()
 
 

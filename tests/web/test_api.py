@@ -269,6 +269,22 @@ async def test_an_unknown_path_is_404(api: Any, method: str, path: str) -> None:
     assert_problem(await api.ask(method, path), "not_found")
 
 
+PLACES = ["/v1/messages/a{}b", "/v1/messages/{}/media/0", "/v1/lines/{}", "/v1/webhooks/{}", "/v1/optouts/{}", "/message/{}"]
+
+
+@pytest.mark.parametrize("control", ["%00", "%0A", "%1f", "%7F"])
+@pytest.mark.parametrize("path", [*PLACES, "/problems/{}", "/2010-04-01/Accounts/{}/Messages.json", "/nothing/{}"])
+async def test_control_characters_in_an_address_are_404(api: Any, path: str, control: str) -> None:
+    status, _, document = await api.ask("GET", path.format(control))
+    assert status == 404, document
+    assert "\x00" not in json.dumps(document)
+
+
+@pytest.mark.parametrize("query", ["q=%00", "q=a%0Ab", "to=%7f", "cursor=%00", "%00=1"])
+async def test_control_characters_in_a_query_are_400(api: Any, query: str) -> None:
+    assert "control characters" in assert_problem(await api.ask("GET", f"/v1/messages?{query}"), "invalid_request")["detail"]
+
+
 async def test_a_parameter_that_is_not_there_is_refused(api: Any) -> None:
     assert assert_problem(await api.ask("GET", "/v1/lines?nmae=x"), "invalid_request")["parameter"] == "nmae"
     assert assert_problem(await api.ask("POST", "/v1/messages?wait=61", json=GOOD), "invalid_request")["parameter"] == "wait"

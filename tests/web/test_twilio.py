@@ -229,10 +229,31 @@ async def test_forms_that_are_none(api: Any, body: bytes) -> None:
     assert document["more_info"] == f"https://www.twilio.com/docs/errors/{document['code']}"
 
 
-@pytest.mark.parametrize("query", ["PageToken=PAzz", "PageSize=x", "Page=-1", "DateSent=soon", "DateSent%3C=0000-00-00"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PageToken=PAzz",
+        f"PageToken=PAc{'f' * 16}",
+        "PageToken=PAc_f",
+        "PageSize=x",
+        "Page=-1",
+        "DateSent=soon",
+        "DateSent%3C=0000-00-00",
+        "To=%00",
+        "From=%2B1%0a",
+        "Else%00=1",
+    ],
+)
 async def test_pages_that_are_none(api: Any, query: str) -> None:
     status, _, document = await api.ask("GET", f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?{query}")
     assert (status, document["code"]) == (400, 20422), document
+
+
+@pytest.mark.parametrize("query", ["DateSent=9999-12-31", "DateSent=0001-01-01", "DateSent%3E=9999-12-31", "DateSent%3C=0001-01-01"])
+async def test_the_first_and_the_last_day_of_the_calendar(api: Any, query: str) -> None:
+    await api.send()
+    status, _, document = await api.ask("GET", f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?{query}")
+    assert (status, document["messages"]) == (200, []), document
 
 
 async def test_other_bodies_are_not_taken(api: Any) -> None:
