@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import Field
@@ -93,8 +94,10 @@ class Android:
 
     async def send(self, request: web.Request) -> web.Response:
         given = await asked(request, self._desk.limits, MessageIn)
-        wanted = self._wanted(given)
         token, own = caller(request).id, given.id or self._desk.new_id("and")
+        if given.id is not None and await self._ids(token, own):
+            raise _known(own)  # before the rest is looked at: what was right then may be over now
+        wanted = self._wanted(given)
         key = IdempotencyKey(token, _key(own), sha256(own.encode()).hexdigest())
         try:
             accepted = await self._desk.clerk.submit(wanted, token=token, key=key)
@@ -102,14 +105,18 @@ class Android:
             raise _known(own) from None
         if accepted.replayed:
             raise _known(own)
-        headers = {"Location": f"{request.path}/{own}"}
+        headers = {"Location": f"{request.path}/{quote(own, safe='')}"}
         return as_json(shown(own, accepted.messages), 202, headers)
 
     async def fetch(self, request: web.Request) -> web.Response:
         own = request.match_info["id"]
-        ids = await self._desk.store.read(partial(keys.messages_of, token=caller(request).id, key=_key(own)))
+        ids = await self._ids(caller(request).id, own)
         messages = [await self._desk.store.message(item) for item in ids or (own,)]
         return as_json(shown(own, messages))
+
+    async def _ids(self, token: str, own: str) -> Sequence[str]:
+        """Of the messages that a client's own id stands for; none for an id that it has not used."""
+        return await self._desk.store.read(partial(keys.messages_of, token=token, key=_key(own)))
 
     def _wanted(self, given: MessageIn) -> SendRequest:
         """Raises InvalidRequest, Refusal."""

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from mmsproxy.post.job import State
 from mmsproxy.web.android import STATES, overall
@@ -75,6 +76,23 @@ async def test_a_known_id_is_refused_and_sends_nothing(api: Any) -> None:
         assert (status, list(body)) == (409, ["message"])
         assert "order-17" in body["message"]
     assert sum((await api.store.counts()).values()) == 1
+
+
+async def test_a_known_id_is_told_so_whatever_else_is_wrong_by_now(api: Any) -> None:
+    first = {**NEW, "id": "order-17", "validUntil": "2027-01-15T08:10:00Z"}
+    assert (await post(api, **first))[0] == 202
+    api.clock[0] += 3600
+    for again in (first, {**first, "phoneNumbers": ["12ab"]}, {**first, "simNumber": 9}):
+        assert (await post(api, **again))[0] == 409
+
+
+@pytest.mark.parametrize("own", ["a/b?c#d%25", "../x", "a%2Fb", "100%"])
+async def test_the_location_of_any_id_leads_to_it(api: Any, own: str) -> None:
+    status, headers, made = await post(api, **NEW, id=own)
+    assert (status, made["id"]) == (202, own)
+    place = URL(api.url + headers["Location"], encoded=True)
+    async with api.client.get(place, headers={"Authorization": AUTH}) as response:
+        assert (response.status, await response.json()) == (200, made)
 
 
 async def test_an_id_belongs_to_its_token(api: Any) -> None:
