@@ -102,16 +102,15 @@ class Metrics:
 
     async def refresh(self) -> None:
         """Counts what the log has, and looks at the store's gauges unless they are fresh. While the store is away, it says so."""
-        async with self._lock:
-            try:
-                async with asyncio.timeout(STORE_PATIENCE):
-                    await self._follow()
-                    if self._monotonic() - self._looked_at >= CACHED:
-                        self._stored = await self._look()
-                        self._looked_at = self._monotonic()
-            except (StoreError, TimeoutError) as error:
-                _log.warning("the store gives no numbers: %s", error or "no answer in time")
-                self._stored, self._looked_at = None, float("-inf")
+        try:
+            async with asyncio.timeout(STORE_PATIENCE), self._lock:
+                await self._follow()
+                if self._monotonic() - self._looked_at >= CACHED:
+                    self._stored = await self._look()
+                    self._looked_at = self._monotonic()
+        except (StoreError, TimeoutError) as error:
+            _log.warning("the store gives no numbers: %s", str(error) or "no answer in time")
+            self._stored, self._looked_at = None, float("-inf")
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -169,11 +168,13 @@ class Metrics:
     async def _keep_following(self) -> None:
         while True:
             await asyncio.sleep(FOLLOW_EVERY)
-            async with self._lock:
-                try:
+            try:
+                async with asyncio.timeout(STORE_PATIENCE), self._lock:
                     await self._follow()
-                except StoreError as error:
-                    _log.info("metrics wait: %s", error)
+            except (StoreError, TimeoutError) as error:
+                _log.info("metrics wait: %s", str(error) or "no answer in time")
+            except Exception:  # noqa: BLE001 - a supervisor: one fault of ours must not end the counting without a word
+                _log.exception("a fault of the metrics")
 
     async def _follow(self) -> None:
         """Counts each event once: the place in the log moves only when its portion was counted."""

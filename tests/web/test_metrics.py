@@ -28,6 +28,7 @@ from mmsproxy.post.job import Lease, Result
 from mmsproxy.post.records import Draft, Pdu
 from mmsproxy.post.store import Store, open_store
 from mmsproxy.post.work import Worker
+from mmsproxy.web import metrics as module
 from mmsproxy.web.metrics import CACHED, Metrics, routes
 
 START = 1_800_000_000.0
@@ -266,6 +267,44 @@ async def test_a_store_that_is_away(place: Place, monkeypatch: pytest.MonkeyPatc
         assert found['line_state{line="mint",state="attached"}'] == 1
     found = await numbers(metrics)
     assert (found["store_up{}"], found['attempts_total{line="mint",outcome="sent"}']) == (1, 1)
+
+
+async def test_a_scrape_waits_for_no_other_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STORE_PATIENCE", 0.05)
+    metrics = await place.metrics()
+    async with metrics._lock:  # whoever has it waits for a store that hangs
+        found = await asyncio.wait_for(numbers(metrics), 20)
+    assert found["store_up{}"] == 0
+    monkeypatch.undo()
+    assert (await numbers(metrics))["store_up{}"] == 1
+
+
+async def test_the_background_outlives_a_store_that_hangs_and_a_fault_of_ours(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "STORE_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "FOLLOW_EVERY", 0.01)
+    looks, events_after, counted = 0, Store.events_after, asyncio.Event()
+
+    async def events(*args: Any, **more: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            await asyncio.Event().wait()
+        monkeypatch.setattr(module, "STORE_PATIENCE", 20.0)
+        if looks == 2:
+            raise RuntimeError("a bug")
+        counted.set()
+        return await events_after(*args, **more)
+
+    monkeypatch.setattr(Store, "events_after", events)
+    metrics = await place.metrics()
+    await asyncio.wait_for(counted.wait(), 20)
+    assert "a fault of the metrics" in caplog.text
+    await place.store.accept([Draft(("+12025550123",), pdu=PDU)])
+    async with asyncio.timeout(20):
+        while not metrics._changes.labels("queued")._value.get():
+            await asyncio.sleep(0.01)
 
 
 async def test_requests(place: Place) -> None:
