@@ -81,9 +81,9 @@ def routes(desk: Desk) -> Iterable[Route]:
         yield row("GET", f"{path}/{{id}}", to.fetch, "messages:read", "One message", params=(ID_PARAM,), answers=one)
 
 
-def refused(code: str, status: int, detail: str, headers: Mapping[str, str]) -> web.Response:
+def refused(refusal: Refusal) -> web.Response:
     """A refusal in their form."""
-    return as_json({"message": detail}, 400 if status == 422 else status, headers)
+    return as_json({"message": refusal.detail}, 400 if refusal.status == 422 else refusal.status, refusal.headers)
 
 
 class Android:

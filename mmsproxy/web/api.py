@@ -34,7 +34,7 @@ from mmsproxy.web.auth import Caller, Keyring
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.guard import Door, open_door, quiet
 from mmsproxy.web.mm1_gate import canonical_host, plain_address, split_authority
-from mmsproxy.web.problems import PROBLEMS, Refusal
+from mmsproxy.web.problems import Refusal
 from mmsproxy.web.routes import JSON, Handler, Need, Route
 
 # Every module of routes of the web door stands here, and nowhere else.
@@ -127,7 +127,7 @@ class _Api:
         row = self._row(request)
         if row is None or row.refused is None:
             return problems.response(refusal, self._request_id(request))
-        return row.refused(refusal.code, PROBLEMS[refusal.code].status, refusal.detail, refusal.headers)
+        return row.refused(refusal)
 
     def _row(self, request: web.Request) -> Route | None:
         return self._rows.get(request.match_info.route)

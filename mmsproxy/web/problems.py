@@ -159,6 +159,10 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
 
+    @property
+    def status(self) -> int:
+        return PROBLEMS[self.code].status
+
 
 def response(refusal: Refusal, request_id: str) -> web.Response:
     """The answer to a refused request: `type title status code detail`, `errors` when there are any, `request_id`."""

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel
 
+from mmsproxy.web.problems import Refusal
+
 Scope = Literal["messages:send", "messages:read", "webhooks", "lines", "admin"]
 SCOPES: tuple[Scope, ...] = ("messages:send", "messages:read", "webhooks", "lines", "admin")
 Need = Scope | Literal["any"]  # any: whoever has a token, whatever its scopes
@@ -54,7 +56,7 @@ class Route:
     takes     content types of the body; empty: a body is not looked at
     optional  the body may be left out
     problems  codes beside those that any route has (unauthorized, forbidden, invalid_request ...)
-    refused   makes the answer to a refusal, where a door of another shape has its own form of errors: (code, status, detail, headers)
+    refused   makes the answer to a refusal, where a door of another shape has its own form of errors
     challenge the scheme that a 401 asks for
     group     the heading in /docs
     """
@@ -72,5 +74,5 @@ class Route:
     optional: bool = False
     answers: tuple[Answer, ...] = (Answer(200, "done"),)
     problems: tuple[str, ...] = ()
-    refused: Callable[[str, int, str, Mapping[str, str]], web.Response] | None = None
+    refused: Callable[[Refusal], web.Response] | None = None
     challenge: Literal["Bearer", "Basic"] = "Bearer"

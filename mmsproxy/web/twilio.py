@@ -6,15 +6,14 @@ form, so their SDKs raise their own exceptions. It knows no line and no modem.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
-from mmsproxy.errors import MmsproxyError
 from mmsproxy.message.model import Mistake, SendRequest, parse_document
 from mmsproxy.post.caps import DAY
 from mmsproxy.post.hooks import Delivery
@@ -23,12 +22,12 @@ from mmsproxy.post.moves import NotFound
 from mmsproxy.post.reading import BadCursor
 from mmsproxy.post.records import Filter, Message
 from mmsproxy.post.store import Store
-from mmsproxy.web import problems, twilio_form
+from mmsproxy.web import twilio_form
 from mmsproxy.web.answers import as_json
 from mmsproxy.web.asking import caller, octets
 from mmsproxy.web.desk import Desk
-from mmsproxy.web.problems import PROBLEMS, Refusal
-from mmsproxy.web.routes import FORM, Answer, Handler, Param, Route
+from mmsproxy.web.problems import Refusal
+from mmsproxy.web.routes import FORM, Answer, Param, Route
 from mmsproxy.web.twilio_form import ACCOUNT, SENDER
 from mmsproxy.web.webhook_form import Encoded
 
@@ -65,41 +64,18 @@ def routes(desk: Desk) -> Iterable[Route]:
     who, which = (ACCOUNT_PARAM,), (ACCOUNT_PARAM, SID_PARAM)
     about = "A form: To (several with commas: a group MMS), From, Body, MediaUrl, SendAsMms, StatusCallback, ValidityPeriod, SendAt."
     send = partial(row, "POST", scope="messages:send", takes=(FORM,))
-    yield send(path=f"{ROOT}.json", handler=_shaped(to.create), summary="Send", description=about, params=who, answers=made)
-    yield row("GET", f"{ROOT}.json", _shaped(to.page), "messages:read", "List", params=(*who, *PAGING, *FILTERS), answers=page)
-    yield row("GET", path, _shaped(to.fetch), "messages:read", "One message", params=which, answers=one)
-    yield send(path=path, handler=_shaped(to.update), summary="Cancel", description="A form: Status=canceled.", params=which, answers=one)
+    yield send(path=f"{ROOT}.json", handler=to.create, summary="Send", description=about, params=who, answers=made)
+    yield row("GET", f"{ROOT}.json", to.page, "messages:read", "List", params=(*who, *PAGING, *FILTERS), answers=page)
+    yield row("GET", path, to.fetch, "messages:read", "One message", params=which, answers=one)
+    yield send(path=path, handler=to.update, summary="Cancel", description="A form: Status=canceled.", params=which, answers=one)
 
 
-def refused(code: str, status: int, detail: str, headers: Mapping[str, str]) -> web.Response:
-    """A refusal in Twilio's form."""
-    return _error(twilio_form.refusal_code(code), status, detail, headers)
-
-
-def _error(number: int, status: int, detail: str, headers: Mapping[str, str]) -> web.Response:
-    shown = 400 if status == 422 else status
-    document = {"code": number, "message": detail, "more_info": f"{twilio_form.MORE_INFO}{number}", "status": shown}
-    return as_json(document, shown, headers)
-
-
-def _shaped(handler: Handler) -> Handler:
-    """With the places of mistakes, which `refused` is not told of."""
-
-    @wraps(handler)
-    async def shaped(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except Refusal as error:
-            refusal = error
-        except MmsproxyError as error:
-            found = problems.refusal_of_error(error)
-            if found is None:
-                raise
-            refusal = found
-        number = twilio_form.refusal_code(refusal.code, refusal.mistakes)
-        return _error(number, PROBLEMS[refusal.code].status, refusal.detail, refusal.headers)
-
-    return shaped
+def refused(refusal: Refusal) -> web.Response:
+    """A refusal in Twilio's form; the places of its mistakes choose their code."""
+    number = twilio_form.refusal_code(refusal.code, refusal.mistakes)
+    status = 400 if refusal.status == 422 else refusal.status
+    document = {"code": number, "message": refusal.detail, "more_info": f"{twilio_form.MORE_INFO}{number}", "status": status}
+    return as_json(document, status, refusal.headers)
 
 
 class Twilio:
