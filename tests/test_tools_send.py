@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -102,7 +104,7 @@ def gateway() -> Iterator[Scripted]:
             if document is None:
                 return
             body = json.dumps(document).encode()
-            self.send_response(200 if "id" in document else 403)
+            self.send_response(200 if "id" in document else document.get("status", 403))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -179,6 +181,51 @@ def test_a_message_is_followed_until_it_is_decided(gateway: Scripted, send: Any)
     assert (code, json.loads(out)["id"], err) == (0, "msg_02", "")
     assert [path for path, _, _ in gateway.requests] == ["/v1/messages", *["/v1/messages/msg_01"] * 3, "/v1/messages/msg_02"]
     assert all(headers["authorization"] == f"Bearer {TOKEN}" for _, headers, _ in gateway.requests)
+
+
+def test_an_sms_in_its_place_is_followed(gateway: Scripted, send: Any) -> None:
+    failed = {**FAILED, "type": "mms", "replaced_by": None}
+    gateway.replies(QUEUED, 202)
+    gateway.looks = [failed, failed, {**failed, "replaced_by": "msg_02"}, {**SENT, "id": "msg_02", "type": "sms"}]
+    code, out, _ = send(NUMBER, "hello", "--as", "mms", "--fallback", "sms", "--json")
+    assert (code, json.loads(out)["id"]) == (0, "msg_02")
+    assert gateway.requests[0][2] == b'{"to": "+16195550123", "text": "hello", "as": "mms", "fallback": "sms"}'
+
+
+def test_a_failure_without_an_sms_in_its_place_is_a_failure(gateway: Scripted, send: Any) -> None:
+    gateway.replies(QUEUED, 202)
+    gateway.looks = [{**FAILED, "type": "mms", "replaced_by": None}]
+    code, out, _ = send(NUMBER, "hello", "--fallback", "sms", "--timeout", "1")
+    assert (code, out.splitlines()[0]) == (1, "failed: the MMSC refused with status 0xE0")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_gateway_without_time_is_waited_for(gateway: Scripted, send: Any, status: int) -> None:
+    gateway.replies(QUEUED, 202)
+    gateway.looks = [{"title": "Busy", "status": status}, SENT]
+    assert send(NUMBER, "hello")[0] == 0
+
+
+def test_all_tries_together_have_one_deadline(root: Path, gateway: Scripted) -> None:
+    gateway.answer = None
+    assert run(root, NUMBER, "hello", "--gateway", gateway.url, "--token", TOKEN, "--timeout", "0.001")[0] == 1
+    assert len(gateway.requests) == 1
+
+
+def test_an_interrupted_run_says_that_the_message_is_kept(root: Path, gateway: Scripted) -> None:
+    gateway.replies(QUEUED, 202)
+    gateway.looks = [QUEUED]
+    command = [sys.executable, "-I", "-S", str(root / "tools" / "send.py"), NUMBER, "hello", "--gateway", gateway.url, "--token", TOKEN]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 30  # a hang guard
+        while len(gateway.requests) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "message msg_01 is kept" in err
+    assert "mmsproxy messages cancel msg_01" in err
+    assert "Traceback" not in err
 
 
 def test_an_sms_is_sent_without_a_word_of_the_mmsc(gateway: Scripted, send: Any) -> None:

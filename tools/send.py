@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Sends a message through a running mmsproxy gateway. Needs nothing but Python 3.8: no installation, no other package.
 
-Exit status: 0 the carrier said Ok; 1 it did not, or the outcome is not known; 2 wrong usage, or the gateway cannot be reached.
+Exit status: 0 the carrier said Ok; 1 it did not, or the outcome is not known; 2 wrong usage, or the gateway cannot be reached;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ MAX_ANSWER = 4 << 20
 
 DECIDED = ("sent", "delivered", "read", "partial", "undelivered", "failed", "expired", "canceled", "unknown")
 ACCEPTED = ("sent", "delivered", "read")
+NOT_TAKEN = ("failed", "expired")  # the states that a fallback follows
+REPLACED_SECONDS = 5.0  # from a failure to the SMS in its place, at most
+PASSING = (429, 503)  # HTTP: asked too often, or the store is away for a while
 POLL_SECONDS = 0.5
+SHORTEST_LOOK = 1.0  # seconds that an answer is waited for, however little time is left
+INTERRUPTED = 130
 REQUEST_SECONDS = 60.0  # for an answer that does not wait for the carrier
 TRIES = 3  # of a request whose answer was lost; the Idempotency-Key makes it one message
 
@@ -127,6 +133,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--media", metavar="FILE", action="append", help="a picture or another file; may be given several times")
     parser.add_argument("--group", action="store_true", default=None, help="one MMS to all numbers")
     parser.add_argument("--as", dest="kind", choices=("auto", "mms", "sms"), help="auto: SMS for a short text, else MMS")
+    parser.add_argument("--fallback", choices=("none", "sms"), help="sms: the text as SMS where the MMS was definitely not sent")
     parser.add_argument("--subject", help="a subject line")
     parser.add_argument("--line", help="name or own number of the line that shall send")
     parser.add_argument("--pdu", metavar="FILE", help="post the raw M-Send.req in FILE (- for standard input) to the MM1 door")
@@ -148,9 +155,8 @@ def misuse(options: argparse.Namespace) -> str | None:
     if options.timeout <= 0:
         return "--timeout must be more than 0"
     if options.pdu:
-        others = [
-            name for name in ("to", "text", "file", "media", "group", "kind", "subject", "line") if getattr(options, name) is not None
-        ]
+        names = ("to", "text", "file", "media", "group", "kind", "fallback", "subject", "line")
+        others = [name for name in names if getattr(options, name) is not None]
         return f"--pdu sends the file as it is; leave out: {', '.join(others)}" if others else None
     if not options.to:
         return 'name a number and a text: send.py +16195550123 "text"'
@@ -167,17 +173,35 @@ def misuse(options: argparse.Namespace) -> str | None:
 def send_json(options: argparse.Namespace) -> int:
     token, body = find_token(options), encoded(wanted(options))
     end = time.monotonic() + options.timeout
-    kept = post_message(options, token, body, min(options.timeout, REQUEST_SECONDS))
-    if "id" not in kept and "data" not in kept:
-        print(json.dumps(kept, ensure_ascii=False, indent=2) if options.json else "\n".join(problem_lines(kept)))
-        return 1
-    is_batch = isinstance(kept.get("data"), list)
-    messages = [followed(options, token, message, end) for message in (kept["data"] if is_batch else [kept])]
+    messages: list[dict[str, Any]] = []
+    try:
+        kept = post_message(options, token, body, end)
+        if "id" not in kept and "data" not in kept:
+            print(json.dumps(kept, ensure_ascii=False, indent=2) if options.json else "\n".join(problem_lines(kept)))
+            return 1
+        is_batch = isinstance(kept.get("data"), list)
+        messages = kept["data"] if is_batch else [kept]
+        messages = [followed(options, token, message, end) for message in messages]
+    except KeyboardInterrupt:
+        print("\n".join(interrupted(messages)), file=sys.stderr)
+        return INTERRUPTED
     if options.json:
         print(json.dumps(dict(kept, data=messages) if is_batch else messages[0], ensure_ascii=False, indent=2))
     else:
         print("\n".join(line for message in messages for line in message_lines(message)))
     return 0 if all(message.get("status") in ACCEPTED for message in messages) else 1
+
+
+def interrupted(messages: list[dict[str, Any]]) -> list[str]:
+    """Nothing is taken back by leaving."""
+    if not messages:
+        return ["send.py: interrupted; the gateway may have the message: GET /v1/messages shows it"]
+    names = [safe(str(message.get("id"))) for message in messages]
+    return [
+        f"send.py: message {name} is kept, and the gateway goes on with it; `mmsproxy messages cancel {name}` "
+        f"or POST /v1/messages/{name}/cancel cancels it"
+        for name in names
+    ]
 
 
 def wanted(options: argparse.Namespace) -> dict[str, Any]:
@@ -188,7 +212,7 @@ def wanted(options: argparse.Namespace) -> dict[str, Any]:
         request["text"] = wanted_text(options)
     if options.media:
         request["media"] = [media_item(path) for path in options.media]
-    given = {"group": options.group, "as": options.kind, "subject": options.subject, "line": options.line}
+    given = {"group": options.group, "as": options.kind, "fallback": options.fallback, "subject": options.subject, "line": options.line}
     request.update({name: value for name, value in given.items() if value is not None})
     return request
 
@@ -197,42 +221,66 @@ def media_item(path: str) -> dict[str, Any]:
     return {"data": base64.b64encode(read_bytes(path)).decode("ascii"), "filename": Path(path).name}
 
 
-def post_message(options: argparse.Namespace, token: str, body: bytes, timeout: float) -> dict[str, Any]:
+def post_message(options: argparse.Namespace, token: str, body: bytes, end: float) -> dict[str, Any]:
     """The gateway's answer once it keeps the message, or its problem. A lost answer is asked for again under the same key."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": "send.py-" + secrets.token_hex(16)}
     for tries in range(1, TRIES + 1):
         try:
-            answer = json_object(call(options, token, "POST", "/v1/messages", timeout, headers, body))
+            answer = json_object(call(options, token, "POST", "/v1/messages", time_for(end), headers, body))
         except NoAnswer:
-            if tries == TRIES:
+            if tries == TRIES or time.monotonic() >= end:
                 raise
         except Stop as stop:
             raise stop if tries == 1 else Stop(1, f"unknown: {stop}; an earlier try may have brought it there") from None
         else:
-            if answer.get("code") != "idempotency_running" or tries == TRIES:
+            if answer.get("code") != "idempotency_running" or tries == TRIES or time.monotonic() >= end:
                 return answer
         time.sleep(POLL_SECONDS)
     raise AssertionError("the last try returns or raises")
 
 
+def time_for(end: float) -> float:
+    """Seconds that one answer is waited for."""
+    return min(max(end - time.monotonic(), SHORTEST_LOOK), REQUEST_SECONDS)
+
+
 def followed(options: argparse.Namespace, token: str, message: dict[str, Any], end: float) -> dict[str, Any]:
     """The message once it is decided, or as it is when the time is over; the one that replaced it, where it fell back to SMS."""
-    while message.get("status") not in DECIDED or message.get("replaced_by"):
-        left = end - time.monotonic()
-        if left <= 0:
+    failed_at: float | None = None
+    while True:
+        now = time.monotonic()
+        if is_replaceable(options, message):  # the gateway makes the SMS in a commit of its own
+            failed_at = now if failed_at is None else failed_at
+            is_decided = now >= failed_at + REPLACED_SECONDS
+        else:
+            is_decided = message.get("status") in DECIDED and not message.get("replaced_by")
+        if is_decided or now >= end:
             return message
-        time.sleep(min(left, POLL_SECONDS))
-        number = quote(str(message.get("replaced_by") or message.get("id")), safe="")
-        try:
-            found = json_object(call(options, token, "GET", "/v1/messages/" + number, REQUEST_SECONDS, {}, None))
-        except Stop as stop:
-            if stop.status == 2 or isinstance(stop, NoAnswer):
-                continue  # the gateway is away for a while; it keeps the message
-            raise
-        if "id" not in found:
-            raise Stop(1, f"message {message.get('id')} is kept, but cannot be watched: {found.get('detail')}")
-        message = found
-    return message
+        time.sleep(min(end - now, POLL_SECONDS))
+        message = look(options, token, message, end)
+
+
+def is_replaceable(options: argparse.Namespace, message: dict[str, Any]) -> bool:
+    """It failed, and an SMS in its place may still come."""
+    is_due = options.fallback == "sms" and message.get("status") in NOT_TAKEN and message.get("type") != "sms"
+    return is_due and not message.get("replaced_by")
+
+
+def look(options: argparse.Namespace, token: str, message: dict[str, Any], end: float) -> dict[str, Any]:
+    """The message, or the one in its place, as it is now; as it was while the gateway is away: it keeps the message."""
+    number = quote(str(message.get("replaced_by") or message.get("id")), safe="")
+    try:
+        answer = call(options, token, "GET", "/v1/messages/" + number, time_for(end), {}, None)
+        found = json_object(answer)
+    except Stop as stop:
+        if stop.status == 2 or isinstance(stop, NoAnswer):
+            return message
+        raise
+    if answer.status in PASSING and "id" not in found:
+        return message
+    if "id" not in found:
+        raise Stop(1, f"message {message.get('id')} is kept, but cannot be watched: {found.get('detail')}")
+    return found
 
 
 def call(

@@ -16,7 +16,7 @@ from types import ModuleType
 
 import pytest
 
-ROUNDS = int(os.environ.get("MMSPROXY_KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("MMSPROXY_KILL_ROUNDS", "20"))
 LIMIT = 100 + 20 * ROUNDS  # seconds; a hang guard
 
 

@@ -42,6 +42,8 @@ def test_every_command_runs(serve, root: Path, tmp_path: Path) -> None:
             ["bash", "-euo", "pipefail", "-c", here], capture_output=True, text=True, cwd=root, env=os.environ, timeout=60, check=False
         )
         assert done.returncode == 0, f"{here}\n{done.stdout}{done.stderr}"
+        if "tools/send.py" in here:
+            assert "one MMS instead of 6 SMS" in done.stdout
         if "/v1/messages" in here:
             assert '"sent"' in done.stdout
         if "decode" in here:

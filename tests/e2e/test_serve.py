@@ -54,6 +54,19 @@ def test_send_exits_0_only_when_the_carrier_said_ok(serve, root: Path) -> None:
     assert "224" in done.stdout + done.stderr or "permanent" in (done.stdout + done.stderr).lower()
 
 
+def test_an_sms_in_the_place_of_a_refused_mms_is_followed_to_its_end(serve, root: Path) -> None:
+    serving = serve("simulator: {line_rate: 0, rtt: 0, activation: 0, answer: e0}")
+    words = ["+16195550123", "Hello", "--as", "mms", "--fallback", "sms", "--json", "--gateway", serving.web, "--token", serving.token]
+    command = [sys.executable, "-m", "mmsproxy", "send", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=serving.folder, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["type"], answer["status"], answer["parent_id"] is not None) == ("sms", "sent", True)
+    done = send(root, serving, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["type"] == "sms"
+
+
 def test_it_stops_in_order_on_sigterm(serve) -> None:
     serving = serve("simulator: {line_rate: 0, activation: 0}")
     assert serving.stop() == 0
