@@ -52,6 +52,8 @@ class Tx:
         self.new_id = new_id
         self.events: list[dict[str, Any]] = []
         self.wakes_queue = False
+        self.wakes_keeper = False
+        self.changed: set[str] = set()
         self.touched = 0
 
     async def run(self, statement: Executable, rows: Any = None) -> CursorResult[*tuple[Any, ...]]:
@@ -77,6 +79,14 @@ class Tx:
     def wake_queue(self) -> None:
         """Something can be claimed that could not before."""
         self.wakes_queue = True
+
+    def wake_keeper(self) -> None:
+        """A message is to go out as SMS now."""
+        self.wakes_keeper = True
+
+    def wake_watchers(self, message_id: str) -> None:
+        """For a change of which there is no event."""
+        self.changed.add(message_id)
 
 
 Op = Callable[[Tx], Awaitable[T]]
@@ -130,6 +140,7 @@ class Database:
         self.engine = engine
         self.queue_bell = Bell()
         self.event_bell = Bell()
+        self.keeper_bell = Bell()
         self.fault: StoreError | None = None
         self.now = clock
         self.new_id = new_id
@@ -245,6 +256,9 @@ class Database:
             committing[0] = True
             await connection.commit()
         self._ring(tx.wakes_queue, [event["message_id"] for event in tx.events])
+        self._ring_messages(tx.changed)
+        if tx.wakes_keeper:
+            self.keeper_bell.ring()
         return results
 
     async def _write_events(self, connection: AsyncConnection, tx: Tx) -> None:
@@ -258,6 +272,9 @@ class Database:
             self.queue_bell.ring()
         if told:
             self.event_bell.ring()
+        self._ring_messages(told)
+
+    def _ring_messages(self, told: Collection[str | None]) -> None:
         for message_id in told:
             if message_id is not None and (bell := self._message_bells.get(message_id)) is not None:
                 bell.ring()

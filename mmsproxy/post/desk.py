@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from mmsproxy.post import rows
 from mmsproxy.post.admission import Rules
@@ -49,24 +49,38 @@ async def resolve(tx: Tx, message_id: str, as_state: State) -> Job:
     return moved
 
 
-async def fall_back(tx: Tx, message_id: str, child: Prepared | None, rules: Rules, may_grow: MayGrow) -> Job:
-    """The same message as SMS, both in one commit; without a child the fallback is given up.
+async def fall_back(tx: Tx, message_id: str, children: Sequence[Prepared], rules: Rules, may_grow: MayGrow) -> Job:
+    """The same message as SMS, one for each number, all in one commit; without children the fallback is given up. `replaced_by` names the
+    first; the others have its `batch_id`.
 
     Raises NotFound; NotAllowed where it might have been delivered, or has a successor; Refused.
     """
     job = await job_by_id(tx, message_id)
+    _check_fall_back(job)
+    tx.wake_watchers(job.id)
+    if not children:
+        return await change(tx, job, fallback=Fallback.NONE.value, due_at=None)
+    await accept(tx, children, rules, None, may_grow)
+    return await change(tx, job, replaced_by=children[0].id, due_at=None)
+
+
+async def put_off_fallback(tx: Tx, message_id: str, seconds: float) -> Job:
+    """Not now, but then. Raises NotFound, NotAllowed."""
+    job = await job_by_id(tx, message_id)
+    _check_fall_back(job)
+    return await change(tx, job, due_at=tx.now + seconds)
+
+
+def _check_fall_back(job: Job) -> None:
     if not may_fall_back(job) or job.replaced_by is not None:
         raise NotAllowed(f"message {job.id} is {job.state} and does not go out as SMS", state=job.state)
-    if child is None:
-        return await change(tx, job, fallback=Fallback.NONE.value)
-    await accept(tx, [child], rules, None, may_grow)
-    return await change(tx, job, replaced_by=child.id)
 
 
-async def falling_back(run: Run) -> tuple[str, ...]:
-    """Ids of failed and expired messages that are to go out as SMS."""
-    statement = select(messages.c.id).where(FALLING_BACK, messages.c.was_unknown.is_(False)).limit(PORTION)
-    return tuple((await run(statement)).scalars())
+async def falling_back(run: Run, now: float) -> tuple[str, ...]:
+    """Ids of failed and expired messages that are to go out as SMS now, the oldest first."""
+    is_due = or_(messages.c.due_at.is_(None), messages.c.due_at <= now)
+    statement = select(messages.c.id).where(FALLING_BACK, messages.c.was_unknown.is_(False), is_due)
+    return tuple((await run(statement.order_by(messages.c.seq).limit(PORTION))).scalars())
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,7 @@ class Job:
 
     line          the line it is bound to; "" lets any line take it
     used_line     the line of its last attempt
-    due_at        when it may be claimed (queued, retrying) or queued (scheduled); None otherwise
+    due_at        when it may be claimed (queued, retrying), queued (scheduled) or tried as SMS (a fallback put off); None otherwise
     valid_for     seconds from being queued to being expired
     attempts      attempts begun in all; `failures` those since it was last queued by somebody: the place in the retry schedule
     unresolved    how often 193 or 194 came since then

@@ -1,4 +1,5 @@
-"""What time does, done once a second: due, expired and left messages, fallbacks, a clock that was set; once an hour, what may be forgotten.
+"""What time does, done once a second: due, expired and left messages, a clock that was set; once an hour, what may be forgotten. A message
+that is to go out as SMS is not waited for: the store rings.
 
 It decides nothing: `store.sweep` asks policy. A store that is away is asked again at the next round.
 """
@@ -8,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from mmsproxy.errors import MmsproxyError, StoreError
+from mmsproxy.post.admission import Refused
 from mmsproxy.post.job import NotAllowed
+from mmsproxy.post.moves import NotFound
 from mmsproxy.post.policy import clock_step
 from mmsproxy.post.records import Draft, Message
 from mmsproxy.post.retention import Retention
@@ -19,8 +22,9 @@ from mmsproxy.post.store import Store
 
 ROUND = 1.0  # seconds
 FORGET_EVERY = 3600.0  # seconds
+MIN_PUT_OFF = 1.0  # seconds, for a fallback that is refused for now
 
-FallBack = Callable[[Message], Awaitable[Draft | None]]
+FallBack = Callable[[Message], Awaitable[Sequence[Draft]]]
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +37,7 @@ def _since_boot() -> float:
 class Keeper:
     """The store's housekeeping.
 
-    fall_back   makes the SMS for a message whose MMS was not taken, None when that cannot be; without it, fallbacks wait
+    fall_back   makes the SMS for a message whose MMS was not taken, one for each number; none when that cannot be; without it, they wait
     monotonic   a clock that nobody sets, in seconds
     """
 
@@ -70,21 +74,22 @@ class Keeper:
         await self._watch_clock()
         await self._store.sweep()
         if self._fall_back is not None:
-            for message_id in await self._store.falling_back():
-                await self._send_as_sms(message_id, self._fall_back)
+            await self._send_all_as_sms(self._fall_back)
         if self._monotonic() >= self._forget_at:
             self._forget_at = self._monotonic() + FORGET_EVERY
             await self._store.forget(self._retention)
 
     async def _work(self) -> None:
         while True:
+            ticket = self._store.keeper_bell.ticket
             try:
                 await self.round()
             except StoreError as error:
                 _log.warning("housekeeping waits: %s", error)
             except Exception:  # noqa: BLE001 - a supervisor: without housekeeping nothing would ever expire
                 _log.exception("a fault of the housekeeping")
-            await asyncio.sleep(self._every)
+                ticket = self._store.keeper_bell.ticket  # else what ails would be asked again at once
+            await self._store.keeper_bell.wait(ticket, self._every)
 
     async def _watch_clock(self) -> None:
         now = (self._store.database.now(), self._monotonic())
@@ -94,13 +99,30 @@ class Keeper:
             await self._store.shift_clock(step)
         self._seen = now
 
+    async def _send_all_as_sms(self, fall_back: FallBack) -> None:
+        """Portion by portion; each message once in a round, whatever becomes of it."""
+        seen: set[str] = set()
+        while due := [message_id for message_id in await self._store.falling_back() if message_id not in seen]:
+            seen.update(due)
+            for message_id in due:
+                await self._send_as_sms(message_id, fall_back)
+
     async def _send_as_sms(self, message_id: str, fall_back: FallBack) -> None:
         try:
             await self._store.fall_back(message_id, await fall_back(await self._store.message(message_id)))
         except StoreError:
             raise
-        except NotAllowed as error:  # somebody sent it again meanwhile
+        except (NotAllowed, NotFound) as error:  # somebody sent it again meanwhile, or it was forgotten
             _log.info("no fallback: %s", error)
-        except MmsproxyError as error:  # refused as SMS, or it cannot be one
+        except MmsproxyError as error:  # refused as SMS, now or for ever, or it cannot be one
             _log.info("no fallback for %s: %s", message_id, error)
-            await self._store.fall_back(message_id, None)
+            await self._give_up(message_id, error.retry_after if isinstance(error, Refused) else None)
+
+    async def _give_up(self, message_id: str, retry_after: float | None) -> None:
+        try:
+            if retry_after is None:
+                await self._store.fall_back(message_id, ())
+            else:
+                await self._store.put_off_fallback(message_id, max(retry_after, MIN_PUT_OFF))
+        except (NotAllowed, NotFound) as error:
+            _log.info("no fallback: %s", error)

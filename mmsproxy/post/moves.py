@@ -14,6 +14,7 @@ from mmsproxy.errors import Fault, MmsproxyError
 from mmsproxy.post import rows
 from mmsproxy.post.database import Tx
 from mmsproxy.post.job import CLAIMABLE, Cause, Job, LeaseLost, Reason, State, check_transition
+from mmsproxy.post.policy import may_fall_back
 from mmsproxy.post.schema import messages
 
 
@@ -58,6 +59,8 @@ async def move(
     announce(tx, moved, job.state, cause, reason)
     if state in CLAIMABLE:
         tx.wake_queue()
+    if may_fall_back(moved):
+        tx.wake_keeper()
     return moved
 
 

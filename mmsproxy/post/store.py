@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,11 @@ class Store:
     def event_bell(self) -> Bell:
         """Rings when the log of events has grown."""
         return self.database.event_bell
+
+    @property
+    def keeper_bell(self) -> Bell:
+        """Rings when a message is to go out as SMS."""
+        return self.database.keeper_bell
 
     async def close(self) -> None:
         """Finishes what was begun. May be called twice."""
@@ -196,15 +202,19 @@ class Store:
         return await self.database.write(partial(desk.resolve, message_id=message_id, as_state=as_state))
 
     async def falling_back(self) -> tuple[str, ...]:
-        """Ids of messages whose `fallback: sms` is due."""
-        return await self.read(desk.falling_back)
+        """Ids of messages whose `fallback: sms` is due, the oldest first."""
+        return await self.read(partial(desk.falling_back, now=self.database.now()))
 
-    async def fall_back(self, message_id: str, draft: Draft | None) -> Job:
-        """The message goes out as another, which is accepted with it; None gives that up. Raises NotFound, NotAllowed, Refused."""
-        child = None if draft is None else await self._prepared(draft)
-        return await self.database.write(
-            partial(desk.fall_back, message_id=message_id, child=child, rules=self.rules, may_grow=self.check_intake)
-        )
+    async def fall_back(self, message_id: str, drafts: Sequence[Draft]) -> Job:
+        """The message goes out as these, all of them or none; without any, that is given up. Raises NotFound, NotAllowed, Refused."""
+        batch = self.database.new_id("bat") if len(drafts) > 1 else None
+        children = [await self._prepared(replace(draft, parent_id=message_id, batch_id=batch)) for draft in drafts]
+        step = partial(desk.fall_back, message_id=message_id, children=children, rules=self.rules, may_grow=self.check_intake)
+        return await self.database.write(step)
+
+    async def put_off_fallback(self, message_id: str, seconds: float) -> Job:
+        """It cannot be accepted before that. Raises NotFound, NotAllowed."""
+        return await self.database.write(partial(desk.put_off_fallback, message_id=message_id, seconds=seconds))
 
     async def report(self, heard: Report) -> Job | None:
         """The message that a delivery or read report belongs to, as it is then."""

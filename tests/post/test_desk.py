@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mmsproxy.post.desk import Report, same_number
+from mmsproxy.post.admission import Refused
+from mmsproxy.post.desk import PORTION, Report, same_number
 from mmsproxy.post.job import Fallback, Job, Kind, NotAllowed, RecipientState, Result, State
 from mmsproxy.post.moves import NotFound
 from mmsproxy.post.policy import Wait
@@ -190,19 +191,19 @@ async def test_fallback(store: Store, ended, draft: MakeDraft) -> None:
     parent = await ended("refused", draft(fallback=Fallback.SMS))
     await ended("refused")
     assert await store.falling_back() == (parent.id,)
-    replaced = await store.fall_back(parent.id, draft(kind=Kind.SMS, parent_id=parent.id, pdu=None, cost=4))
+    replaced = await store.fall_back(parent.id, [draft(kind=Kind.SMS, pdu=None, cost=4)])
     assert replaced.state is State.FAILED
     child = await store.message(replaced.replaced_by)
     assert (child.parent_id, child.job.kind, child.job.cost) == (parent.id, Kind.SMS, 4)
     assert await store.falling_back() == ()
-    for again in (store.fall_back(parent.id, draft()), store.retry(parent.id)):
+    for again in (store.fall_back(parent.id, [draft()]), store.retry(parent.id)):
         with pytest.raises(NotAllowed):
             await again
 
 
 async def test_fallback_that_cannot_be(store: Store, ended, draft: MakeDraft) -> None:
     parent = await ended("refused", draft(fallback=Fallback.SMS))
-    assert (await store.fall_back(parent.id, None)).fallback is Fallback.NONE
+    assert (await store.fall_back(parent.id, [])).fallback is Fallback.NONE
     assert await store.falling_back() == ()
 
 
@@ -211,7 +212,7 @@ async def test_no_fallback_in_doubt(store: Store, ended, draft: MakeDraft, outco
     job = await ended(outcome, draft(fallback=Fallback.SMS))
     assert await store.falling_back() == ()
     with pytest.raises(NotAllowed):
-        await store.fall_back(job.id, draft())
+        await store.fall_back(job.id, [draft()])
     assert len((await store.page()).messages) == 1
 
 
@@ -219,3 +220,36 @@ async def test_no_fallback_after_a_doubt(store: Store, ended, draft: MakeDraft) 
     job = await ended("unknown", draft(fallback=Fallback.SMS))
     await store.resolve(job.id, State.FAILED)
     assert await store.falling_back() == ()
+
+
+async def test_fallback_to_several_numbers(store: Store, ended, draft: MakeDraft) -> None:
+    parent = await ended("refused", draft(recipients=(ONE, TWO), fallback=Fallback.SMS))
+    children = [draft(recipients=(number,), kind=Kind.SMS, pdu=None) for number in (ONE, TWO)]
+    replaced = await store.fall_back(parent.id, children)
+    found = [message for message in (await store.page()).messages if message.parent_id == parent.id]
+    first = next(message for message in found if message.job.id == replaced.replaced_by)
+    assert sorted(message.recipients[0].number for message in found) == [ONE, TWO]
+    assert first.recipients[0].number == ONE
+    assert first.batch_id is not None
+    assert {message.batch_id for message in found} == {first.batch_id}
+
+
+async def test_fallback_all_or_none(store: Store, ended, draft: MakeDraft) -> None:
+    parent = await ended("refused", draft(recipients=(ONE, TWO), fallback=Fallback.SMS))
+    await store.set_optout(TWO)
+    with pytest.raises(Refused):
+        await store.fall_back(parent.id, [draft(recipients=(number,), kind=Kind.SMS) for number in (ONE, TWO)])
+    assert len((await store.page()).messages) == 1
+    assert await store.falling_back() == (parent.id,)
+
+
+async def test_a_fallback_put_off_hides_no_other(store: Store, ended, draft: MakeDraft, clock) -> None:
+    jobs = [await ended("refused", draft(fallback=Fallback.SMS)) for _ in range(PORTION + 2)]
+    assert await store.falling_back() == tuple(job.id for job in jobs[:PORTION])
+    for job in jobs[:PORTION]:
+        await store.put_off_fallback(job.id, 600.0)
+    assert await store.falling_back() == tuple(job.id for job in jobs[PORTION:])
+    clock.go(600)
+    assert await store.falling_back() == tuple(job.id for job in jobs[:PORTION])
+    with pytest.raises(NotAllowed):
+        await store.put_off_fallback((await ended("refused")).id, 1.0)

@@ -375,7 +375,7 @@ class Histories(RuleBasedStateMachine):
         for message_id in self.do(self.store.falling_back()):
             assert not [post for post in self.wire.of(message_id) if post.heard not in DEFINITE_REFUSALS], "a fallback in doubt"
             child = Draft((NUMBERS[0],), kind=Kind.SMS, parent_id=message_id, pdu=Pdu(b"sms"))
-            self.acknowledge(self.do(self.store.fall_back(message_id, child)).replaced_by or "")
+            self.acknowledge(self.do(self.store.fall_back(message_id, [child])).replaced_by or "")
 
     # What must always hold
 

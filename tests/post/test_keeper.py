@@ -10,7 +10,7 @@ import pytest
 
 from mmsproxy.errors import StoreUnavailable
 from mmsproxy.post.admission import Rules
-from mmsproxy.post.caps import DAY
+from mmsproxy.post.caps import DAY, Caps
 from mmsproxy.post.job import Fallback, Kind, State
 from mmsproxy.post.keeper import Keeper, _since_boot
 from mmsproxy.post.records import Draft, Message
@@ -20,8 +20,8 @@ from mmsproxy.post.store import Store
 MakeDraft = Callable[..., Draft]
 
 
-async def sms(message: Message) -> Draft:
-    return Draft(tuple(person.number for person in message.recipients), kind=Kind.SMS, text=message.text, parent_id=message.job.id)
+async def sms(message: Message) -> list[Draft]:
+    return [Draft((person.number,), kind=Kind.SMS, text=message.text) for person in message.recipients]
 
 
 @pytest.fixture
@@ -87,8 +87,37 @@ async def test_fallback_that_is_refused_or_cannot_be(store: Store, refused: str,
     assert (job.state, job.fallback, job.replaced_by) == (State.FAILED, Fallback.NONE, None)
 
 
+async def test_fallback_that_is_refused_for_now(store: Store, refused: str, clock) -> None:
+    store.rules = Rules(per_recipient=Caps(per_hour=1, per_day=0))
+    await store.accept([Draft(("+12025550123",), kind=Kind.SMS, text="first")])
+    keeper = Keeper(store, monotonic=clock, fall_back=sms)
+    await keeper.round()
+    job = (await store.message(refused)).job
+    assert (job.fallback, job.replaced_by) == (Fallback.SMS, None)
+    assert await store.falling_back() == ()
+    clock.now = job.due_at
+    await keeper.round()
+    job = (await store.message(refused)).job
+    assert job.replaced_by is not None
+    assert job.due_at is None
+
+
+async def test_fallback_at_once(store: Store, draft: MakeDraft, worker, result) -> None:
+    """Neither the keeper nor who watches the message waits for a poll."""
+    keeper = Keeper(store, every=3600.0, fall_back=sms)
+    await keeper.start()
+    message_id = (await store.accept([draft(fallback=Fallback.SMS, text="hello")])).messages[0].job.id
+    lease = await store.begin(await store.claim(worker), worker, draft().pdu)
+    bell = store.database.message_bell(message_id)
+    await store.finish(lease, result("refused"))
+    async with asyncio.timeout(60):
+        while (ticket := bell.ticket) is not None and (await store.message(message_id)).job.replaced_by is None:
+            assert await bell.wait(ticket, 60)
+    await keeper.stop()
+
+
 async def test_fallback_of_a_message_that_was_sent_again_meanwhile(store: Store, refused: str, clock) -> None:
-    async def slow(message: Message) -> Draft:
+    async def slow(message: Message) -> list[Draft]:
         await store.retry(message.job.id)
         return await sms(message)
 
