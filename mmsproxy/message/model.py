@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -26,6 +27,7 @@ __all__ = [
     "MediaItem",
     "Mistake",
     "SendRequest",
+    "mistakes_of",
     "parse_document",
     "parse_send_request",
     "with_media",
@@ -203,9 +205,7 @@ def parse_document(document: Mapping[str, Any], uploads: Sequence[MediaItem] = (
     try:
         return SendRequest.model_validate(_with_uploads(document, uploads))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        one_number = isinstance(document.get("to"), str)
-        raise InvalidRequest(tuple(_mistake(item, one_number) for item in found[:MAX_MISTAKES])) from None
+        raise InvalidRequest(mistakes_of(error, _OWN_DETAILS, one_number=isinstance(document.get("to"), str))) from None
 
 
 def with_media(request: SendRequest, files: Sequence[MediaItem]) -> SendRequest:
@@ -267,20 +267,34 @@ _DETAILS = {  # pydantic's error types -> our code and words; the types of this 
     "model_type": ("wrong_type", "an object is wanted"),
     "model_attributes_type": ("wrong_type", "an object is wanted"),
     "string_unicode": ("invalid_character", "not valid Unicode text"),
+}
+_OWN_DETAILS = {  # where only one field of a SendRequest has such a limit
     "greater_than_equal": ("out_of_range", f"1 to {MAX_VALID_FOR:,} seconds are possible"),
     "less_than_equal": ("out_of_range", f"1 to {MAX_VALID_FOR:,} seconds are possible"),
     "too_long": ("too_many", f"at most {MAX_MEDIA} files fit one message"),
 }
 
 
-def _mistake(found: ErrorDetails, one_number: bool) -> Mistake:
+def mistakes_of(
+    error: ValidationError, own: Mapping[str, tuple[str, str]] = MappingProxyType({}), *, one_number: bool = False
+) -> tuple[Mistake, ...]:
+    """What a model found wrong, at most MAX_MISTAKES.
+
+    own         code and words of pydantic's error types, where the model has better ones than all have
+    one_number  `to` was written as one number: its mistakes have no place within it
+    """
+    found = error.errors(include_url=False, include_input=False)
+    return tuple(_mistake(item, {**_DETAILS, **own}, one_number) for item in found[:MAX_MISTAKES])
+
+
+def _mistake(found: ErrorDetails, details: Mapping[str, tuple[str, str]], one_number: bool) -> Mistake:
     context = found.get("ctx") or {}
     if "pointer" in context:
         return Mistake(context["pointer"], found["type"], context["detail"])
     if found["type"] == "literal_error":
         return Mistake(_pointer(found["loc"]), "unknown_value", f"one of these is wanted: {context['expected']}")
     is_ours = "limit" in context
-    code, detail = (found["type"], found["msg"]) if is_ours else _DETAILS.get(found["type"], (found["type"], found["msg"]))
+    code, detail = (found["type"], found["msg"]) if is_ours else details.get(found["type"], (found["type"], found["msg"]))
     loc = found["loc"][:1] if one_number and found["loc"][:1] == ("to",) else found["loc"]
     return Mistake(_pointer(loc), code, detail)
 

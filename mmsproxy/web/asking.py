@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import from_json
 
-from mmsproxy.message.model import MAX_MISTAKES, Mistake
+from mmsproxy.message.model import Mistake, mistakes_of
 from mmsproxy.web import problems
 from mmsproxy.web.auth import Caller, Keyring
 from mmsproxy.web.guard import BodyFault, Limits, read_body
@@ -28,14 +28,6 @@ CLOSING = web.AppKey("closing", asyncio.Event)  # set when the door closes: whoe
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-_DETAILS = {
-    "extra_forbidden": ("unknown_field", "there is no such field; /docs names those there are"),
-    "missing": ("missing", "the field is missing"),
-    "string_type": ("wrong_type", "a string is wanted"),
-    "bool_type": ("wrong_type", "true or false is wanted"),
-    "int_type": ("wrong_type", "a whole number is wanted"),
-    "model_type": ("wrong_type", "an object is wanted"),
-}
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -80,14 +72,7 @@ def checked(model: type[M], document: Any) -> M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise problems.refusal_of(tuple(_mistake(item) for item in found[:MAX_MISTAKES])) from None
-
-
-def _mistake(found: ErrorDetails) -> Mistake:
-    code, detail = _DETAILS.get(found["type"], (found["type"], found["msg"]))
-    steps = (str(step)[:80].replace("~", "~0").replace("/", "~1") for step in found["loc"])
-    return Mistake("".join(f"/{step}" for step in steps), code, detail)
+        raise problems.refusal_of(mistakes_of(error)) from None
 
 
 # Parameters.

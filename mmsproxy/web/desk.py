@@ -5,7 +5,7 @@ It decides nothing: who may come in is `api`'s matter, what is accepted the cler
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,54 +13,13 @@ from typing import Protocol
 from mmsproxy.carrier.fleet import Fleet
 from mmsproxy.config import Settings
 from mmsproxy.message.model import SendRequest
+from mmsproxy.post.clerk import Preview
 from mmsproxy.post.ids import RANDOM_BYTES, ulid
-from mmsproxy.post.job import Kind
 from mmsproxy.post.records import Accepted, IdempotencyKey
 from mmsproxy.post.store import Store
 from mmsproxy.web.guard import Limits
 
 WEB_LIMITS = Limits(max_body=16 * 1024 * 1024)  # room for pictures that are shrunk after intake (delivery.md 8)
-
-
-class Preview(Protocol):
-    """What would be sent.
-
-    why         what decided between SMS and MMS
-    line        "" for any line
-    messages    how many messages it becomes; `units` what they cost of the caps
-    pdu         of the first MMS, as it would leave; None for SMS
-    sms_parts, sms_encoding   how the text goes, or would go, as SMS
-    """
-
-    @property
-    def kind(self) -> Kind: ...
-
-    @property
-    def why(self) -> str: ...
-
-    @property
-    def line(self) -> str: ...
-
-    @property
-    def messages(self) -> int: ...
-
-    @property
-    def units(self) -> int: ...
-
-    @property
-    def pdu(self) -> bytes | None: ...
-
-    @property
-    def size_limit(self) -> int | None: ...
-
-    @property
-    def sms_parts(self) -> int: ...
-
-    @property
-    def sms_encoding(self) -> str: ...
-
-    @property
-    def warnings(self) -> tuple[Mapping[str, object], ...]: ...
 
 
 class Clerk(Protocol):

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from mmsproxy.errors import PduError
-from mmsproxy.web.desk import Preview
+from mmsproxy.post.clerk import Preview
 from mmsproxy.web.message_resource import Json, parts_of
 from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.pdu_view import error_json, mms_json

@@ -10,10 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from pydantic import Field
 
-from mmsproxy.message.model import MAX_MISTAKES
+from mmsproxy.message.model import MAX_MISTAKES, InvalidRequest, SendRequest, parse_document
 from mmsproxy.web import asking
 from mmsproxy.web.asking import Asked, checked, moment, number, one_of, text, unless_closing
 from mmsproxy.web.problems import Refusal
+from mmsproxy.web.shapes import TokenIn
 
 
 def asked(query: str) -> web.Request:
@@ -57,6 +58,23 @@ def test_every_mistake_of_a_body_is_told_with_its_place() -> None:
     with pytest.raises(Refusal) as caught:
         checked(Wish, {"name": "x", "many": ["x"] * 1000})
     assert len(caught.value.mistakes) == MAX_MISTAKES
+
+
+def test_a_body_of_ours_and_a_message_are_told_their_mistakes_in_the_same_words() -> None:
+    mistakes = {"to": "+16195550123", "text": "x", "priority": "urgent", "group": "yes", "txt": 1}
+    with pytest.raises(InvalidRequest) as told:
+        parse_document(mistakes)
+    with pytest.raises(Refusal) as caught:
+        checked(SendRequest, mistakes)
+    assert caught.value.mistakes == told.value.mistakes
+    assert {item.code for item in caught.value.mistakes} == {"unknown_value", "wrong_type", "unknown_field"}
+
+
+def test_a_limit_of_messages_is_not_told_of_other_bodies() -> None:
+    with pytest.raises(Refusal) as caught:
+        checked(TokenIn, {"name": "x", "scopes": ["lines"] * 6, "per_hour": -1})
+    assert not [item for item in caught.value.mistakes if "seconds" in item.detail or "files" in item.detail]
+    assert {item.pointer for item in caught.value.mistakes} == {"/scopes", "/per_hour"}
 
 
 async def test_waiting_ends_with_its_work_or_with_the_door(api: Any) -> None:
