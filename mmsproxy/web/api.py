@@ -33,7 +33,7 @@ from mmsproxy.web.asking import CALLER, CLOSING, KEYRING, REQUEST_ID
 from mmsproxy.web.auth import Caller, Keyring
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.guard import Door, open_door, quiet
-from mmsproxy.web.mm1_gate import canonical_host, plain_address, split_authority
+from mmsproxy.web.host_names import canonical_host, plain_address, split_authority
 from mmsproxy.web.problems import Refusal
 from mmsproxy.web.routes import JSON, Handler, Need, Route
 

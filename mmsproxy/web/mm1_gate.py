@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
+
+from mmsproxy.web.host_names import canonical_host, plain_address, split_authority
 
 SERVED_METHODS = ("GET", "HEAD", "POST")
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -20,9 +22,7 @@ CONTINUE = "100-continue"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
-_AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?")
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
-_DOTTED_QUAD = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +99,6 @@ def admit(knock: Knock, rules: Rules) -> Admitted | Refusal:
     if isinstance(admitted, Admitted) and knock.method == "POST" and (refusal := _body_acceptable(knock, rules)):
         return refusal
     return admitted
-
-
-def canonical_host(host: str) -> str:
-    """Lower case, no final dot, no leading zeros in a dotted quad (carriers publish `172.028.023.131`; inet_aton reads that as octal)."""
-    host = host.lower().rstrip(".")
-    return ".".join(str(int(octet)) for octet in host.split(".")) if _DOTTED_QUAD.fullmatch(host) else host
-
-
-def split_authority(text: str) -> tuple[str, int | None] | None:
-    """`host`, `host:port` or `[v6]:port` as (canonical host, port or None); None if it is none of these (userinfo included)."""
-    match = _AUTHORITY.fullmatch(text)
-    if match is None or (match[3] and not 0 < int(match[3]) < 65536):
-        return None
-    return canonical_host(match[1] or match[2]), int(match[3]) if match[3] else None
-
-
-def plain_address(text: str) -> IPv4Address | IPv6Address | None:
-    """An IP address, an IPv4 address in IPv6's clothes undressed; None for anything else."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _authorities_of(url: str) -> Iterator[tuple[str, int]]:
