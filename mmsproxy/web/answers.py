@@ -46,6 +46,9 @@ SANDBOX = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
+Json = dict[str, Any]  # an object of JSON: what answers are made of
+
+
 def as_json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(status=status, body=json_octets(document), content_type="application/json", headers=headers)
 

@@ -16,10 +16,10 @@ from mmsproxy.post import tallies
 from mmsproxy.post.caps import DAY, HOUR, Usage
 from mmsproxy.post.records import LineRow
 from mmsproxy.post.schema import GATEWAY
-from mmsproxy.web.answers import as_json
+from mmsproxy.web.answers import Json, as_json
 from mmsproxy.web.asking import asked
 from mmsproxy.web.desk import Desk
-from mmsproxy.web.message_resource import Json, iso
+from mmsproxy.web.message_resource import iso
 from mmsproxy.web.problems import Refusal
 from mmsproxy.web.routes import JSON, Answer, Param, Route
 from mmsproxy.web.shapes import LineOut, LinesOut, PausedOut, PauseIn

@@ -19,11 +19,11 @@ from mmsproxy.message.model import MediaItem, SendRequest, parse_send_request
 from mmsproxy.post.job import AT_REST, Job, Kind, State
 from mmsproxy.post.records import Accepted, IdempotencyKey, Message
 from mmsproxy.web import previewing
-from mmsproxy.web.answers import as_json, attachment, json_octets
+from mmsproxy.web.answers import Json, as_json, attachment, json_octets
 from mmsproxy.web.asking import asked, caller, checked, number, octets, one_of, unless_closing
 from mmsproxy.web.desk import Desk
 from mmsproxy.web.message_filters import filter_of
-from mmsproxy.web.message_resource import Context, Json, attempt, event, resource
+from mmsproxy.web.message_resource import Context, attempt, event, resource
 from mmsproxy.web.problems import Refusal
 from mmsproxy.web.routes import MULTIPART
 from mmsproxy.web.shapes import ResolveIn, RetryIn

@@ -9,11 +9,11 @@ from aiohttp import web
 
 from mmsproxy.post import token_rows
 from mmsproxy.post.token_rows import Token
-from mmsproxy.web.answers import as_json
+from mmsproxy.web.answers import Json, as_json
 from mmsproxy.web.asking import asked, caller
 from mmsproxy.web.auth import TOKEN_BYTES, TokenHash, new_token
 from mmsproxy.web.desk import Desk
-from mmsproxy.web.message_resource import Json, iso
+from mmsproxy.web.message_resource import iso
 from mmsproxy.web.problems import Refusal
 from mmsproxy.web.routes import JSON, Answer, Param, Route
 from mmsproxy.web.shapes import NewTokenOut, TokenIn, TokensOut

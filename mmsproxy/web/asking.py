@@ -140,6 +140,3 @@ async def unless_closing(request: web.Request, work: Awaitable[T]) -> T | None:
 def caller(request: web.Request) -> Caller:
     """Whose token it was; for routes that have a scope."""
     return request[CALLER]
-
-
-Json = dict[str, Any]

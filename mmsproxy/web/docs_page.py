@@ -11,9 +11,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 from html import escape
-from typing import Any
 
-Json = dict[str, Any]
+from mmsproxy.web.answers import Json
 
 STYLE = """
 :root { color-scheme: light dark; }

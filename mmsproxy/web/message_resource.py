@@ -16,10 +16,9 @@ from mmsproxy.errors import PduError
 from mmsproxy.post.job import CLAIMABLE, AttemptRecord, Direction, Job, Reason, Recipient, State
 from mmsproxy.post.records import Event, Message
 from mmsproxy.wap_numbers import ResponseStatus, label
+from mmsproxy.web.answers import Json
 from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.sms_split import PartCount, count_parts
-
-Json = dict[str, Any]
 
 DETAILS = {
     "no_message_id": "the carrier gave no Message-ID: a delivery report could not be matched to this message",
@@ -129,6 +128,11 @@ def parts_of(pdu: bytes | None) -> list[Json] | None:
         decoded = mms_pdu.decode(pdu)
     except PduError:
         return None
+    return parts_in(decoded)
+
+
+def parts_in(decoded: mms_pdu.Pdu) -> list[Json]:
+    """The parts of a PDU that is decoded; [] where it has no content."""
     parts = getattr(decoded, "parts", ())
     return [{"n": n, "content_type": part.content_type.media, "size": len(part.data)} for n, part in enumerate(parts)]
 

@@ -15,12 +15,11 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from mmsproxy.version import __version__
 from mmsproxy.web import docs_page, problems
-from mmsproxy.web.answers import as_json
+from mmsproxy.web.answers import Json, as_json
 from mmsproxy.web.problems import PROBLEMS
 from mmsproxy.web.routes import MULTIPART, Answer, Route
 from mmsproxy.web.shapes import ProblemOut
 
-Json = dict[str, Any]
 ANY_ROUTE = ("invalid_request", "misdirected", "internal")
 WITH_TOKEN = ("unauthorized", "forbidden", "unavailable")
 WITH_BODY = ("body_too_large", "timeout", "unsupported_content_type")
@@ -183,6 +182,8 @@ def _codes(row: Route) -> Iterable[str]:
         yield "forbidden"  # a web page of another site
     if row.takes:
         yield from WITH_BODY
+    if "{" in row.path:
+        yield "not_found"  # an address with control characters, at the least
     yield from row.problems
 
 

@@ -195,17 +195,13 @@ class MediaSource:
         self._outside = Outside(allow_private=True, resolve=resolve)
 
     async def file(self, url: str) -> tuple[str, bytes]:
-        """Content type as claimed and octets: what the clerk asks for. Raises MediaFetchFailed."""
-        found = await self.fetch(url, limit=self._limit)
-        return found.content_type, found.data
-
-    async def fetch(self, url: str, *, limit: int, timeout: float = FETCH_SECONDS) -> Fetched:
-        """Raises MediaFetchFailed with one line that says why."""
+        """Content type as claimed and octets: what the clerk asks for. Raises MediaFetchFailed with one line that says why."""
         try:
             self._check(checked_url(url))
-            return await self._outside.get(url, limit=limit, timeout=timeout)
+            found = await self._outside.get(url, limit=self._limit)
         except OutsideError as error:
             raise MediaFetchFailed(error.detail, cure=error.cure) from None
+        return found.content_type, found.data
 
     def _check(self, url: URL) -> None:
         if not self._hosts:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
 
 from mmsproxy.errors import PduError
 from mmsproxy.post.clerk import Preview
-from mmsproxy.web.message_resource import Json, parts_of
+from mmsproxy.web.answers import Json
+from mmsproxy.web.message_resource import parts_in
 from mmsproxy.wire import mms_pdu
 from mmsproxy.wire.pdu_view import error_json, mms_json
 
@@ -28,18 +29,24 @@ async def preview(planned: Preview) -> Json:
         "sms_encoding": planned.sms_encoding or None,
         "size": None if pdu is None else len(pdu),
         "size_limit": planned.size_limit,
-        "parts": parts_of(pdu),
-        "smil": None if pdu is None else _smil(pdu),
+        **({"parts": None, "smil": None, "pdu": None} if pdu is None else await _beside(_content, pdu)),
         "warnings": [dict(item) for item in planned.warnings],
-        "pdu": None if pdu is None else await decoded(pdu),
     }
 
 
-async def decoded(pdu: bytes) -> dict[str, Any]:
+async def decoded(pdu: bytes) -> Json:
     """A PDU as JSON, as docs/codec.md has it; what cannot be read is told as what is wrong with it."""
-    if len(pdu) < THREAD_FROM:
-        return _decoded(pdu)
-    return await asyncio.to_thread(_decoded, pdu)
+    return await _beside(_decoded, pdu)
+
+
+async def _beside(look: Callable[[bytes], Json], pdu: bytes) -> Json:
+    return look(pdu) if len(pdu) < THREAD_FROM else await asyncio.to_thread(look, pdu)
+
+
+def _content(pdu: bytes) -> Json:
+    """What of a preview stands in its PDU, which was just composed. One decoding for all of it."""
+    read = mms_pdu.decode(pdu)
+    return {"parts": parts_in(read), "smil": _smil(read), "pdu": mms_json(read)}
 
 
 def _decoded(pdu: bytes) -> Json:
@@ -49,6 +56,6 @@ def _decoded(pdu: bytes) -> Json:
         return {"error": error_json(error)}
 
 
-def _smil(pdu: bytes) -> str | None:
-    parts = getattr(mms_pdu.decode(pdu), "parts", ())
+def _smil(read: mms_pdu.Pdu) -> str | None:
+    parts = getattr(read, "parts", ())
     return next((bytes(part.data).decode("utf-8", "replace") for part in parts if part.content_type.media == SMIL), None)

@@ -16,8 +16,9 @@ from mmsproxy.post.caps import DAY, Usage
 from mmsproxy.post.job import Door, Job, Kind, State
 from mmsproxy.post.records import LineRow, Message
 from mmsproxy.post.schema import GATEWAY
+from mmsproxy.web.answers import Json
 from mmsproxy.web.desk import Desk
-from mmsproxy.web.message_resource import Context, Json, is_waiting, resource
+from mmsproxy.web.message_resource import Context, is_waiting, resource
 
 THREAD_FROM = 65_536  # octets; a larger PDU is decoded beside the event loop
 

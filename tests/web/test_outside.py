@@ -290,9 +290,9 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 async def test_media_from_a_listed_host(server: Server) -> None:
     server.answer = http(b"x", "Content-Length: 1")
-    assert (await MediaSource(["127.0.0.1"]).fetch(server.url(), limit=9, timeout=GUARD)).data == b"x"
-    source = MediaSource(["*.lan"], names(cam=["127.0.0.1"]))
-    assert (await source.fetch(server.url("cam.lan"), limit=9, timeout=GUARD)).data == b"x"
+    assert await MediaSource(["127.0.0.1"], limit=9).file(server.url()) == ("", b"x")
+    source = MediaSource(["*.lan"], names(cam=["127.0.0.1"]), limit=9)
+    assert await source.file(server.url("cam.lan")) == ("", b"x")
     assert await MediaSource(["127.0.0.1"], limit=1).file(server.url()) == ("", b"x")
     with pytest.raises(MediaFetchFailed, match="larger than 0 octets"):
         await MediaSource(["127.0.0.1"], limit=0).file(server.url())
@@ -309,7 +309,7 @@ async def test_media_from_a_listed_host(server: Server) -> None:
     ],
 )
 async def test_media_from_elsewhere(hosts: list[str], url: str, why: str) -> None:
-    source = MediaSource(hosts, names(cam=["169.254.169.254"]))
+    source = MediaSource(hosts, names(cam=["169.254.169.254"]), limit=9)
     with pytest.raises(MediaFetchFailed, match=why) as caught:
-        await source.fetch(url, limit=9, timeout=GUARD)
+        await source.file(url)
     assert caught.value.code == "media_fetch_failed"
