@@ -32,7 +32,7 @@ from mmsproxy.web import (
 from mmsproxy.web.asking import CALLER, CLOSING, KEYRING, REQUEST_ID
 from mmsproxy.web.auth import Caller, Keyring
 from mmsproxy.web.desk import Desk
-from mmsproxy.web.guard import Door, open_door, quiet
+from mmsproxy.web.guard import Door, open_door, quiet, say_continue
 from mmsproxy.web.host_names import canonical_host, plain_address, split_authority
 from mmsproxy.web.problems import Refusal
 from mmsproxy.web.routes import JSON, Handler, Need, Route
@@ -148,12 +148,12 @@ class _Api:
         """Refuses before the body is asked for, so that a client with a large one need not send it."""
         try:
             await self._check(request)
+            _check_expectation(request)
         except Refusal as refusal:
             return self._refused(request, refusal)
         except MmsproxyError as error:
             return self._refused(request, problems.refusal_of_error(error) or _internal(error, self._request_id(request)))
-        if request.headers["Expect"].strip().lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await say_continue(request)
         return None
 
     # May it come in? Each check raises Refusal.
@@ -223,6 +223,12 @@ def _check_route(request: web.Request) -> None:
         raise Refusal("method_not_allowed", f"{request.method} is not taken here; take {allow}", headers={"Allow": allow})
     if wrong is not None:
         raise Refusal("not_found", f"there is nothing at {request.path[:100]!a}")
+
+
+def _check_expectation(request: web.Request) -> None:
+    expected = request.headers["Expect"]
+    if expected.strip().lower() != "100-continue":
+        raise Refusal("expectation_failed", f"Expect {expected[:100]!a} cannot be met; only 100-continue is")
 
 
 def _check_characters(request: web.Request) -> None:

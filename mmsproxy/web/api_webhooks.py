@@ -141,7 +141,7 @@ def routes(desk: Desk) -> Iterable[Route]:
 
 def _delivery_routes(at: _Webhooks) -> Iterable[Route]:
     accepted = Answer(202, "it will be delivered", AcceptedOut)
-    changing = ("not_found", "not_allowed")
+    changing = ("not_found", "webhook_disabled")
     yield _route("POST", "/{id}/test", at.test, "Deliver a system.test event", accepted, params=(_ID,), problems=changing)
     limit = Param("limit", "at most", schema={"type": "integer", "minimum": 1, "maximum": 200, "default": 50})
     many = (_ID_OR_CALLBACKS, limit, Param("cursor", "next_cursor of the page before"))
@@ -309,7 +309,7 @@ def _own_id(request: web.Request) -> str:
 
 def _check_enabled(webhook: Webhook) -> None:
     if not webhook.enabled:
-        raise NotAllowed(f"the webhook is disabled ({webhook.disabled_reason or BY_HAND}); enable it first")
+        raise Refusal("webhook_disabled", f"the webhook is disabled ({webhook.disabled_reason or BY_HAND}); enable it first")
 
 
 def _position(cursor: str | None) -> int | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from mmsproxy.errors import ListenError
@@ -23,6 +23,7 @@ from mmsproxy.errors import ListenError
 _log = logging.getLogger(__name__)
 
 ORIGIN_HEADER = "X-Mmsproxy-Origin"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MAX_REQUEST_LINE = 8190  # octets; what aiohttp and Apache take by default, a line or a field longer than this is 400
 LISTEN_BACKLOG = 1024  # as many as may be open: a burst waits in the kernel instead of being refused
 
@@ -54,6 +55,13 @@ class BodyFault(Enum):
     TOO_LARGE = "too large"
     TOO_SLOW = "too slow"
     BROKEN = "broken off or not well framed"
+
+
+async def say_continue(request: web.BaseRequest) -> None:
+    """Asks for the body of a client that waits for that. One of HTTP/1.0 does not, whatever it says (RFC 9110 10.1.1)."""
+    if "Expect" in request.headers and request.version >= HttpVersion11:
+        await request.writer.write(CONTINUE)
+        request.writer.output_size = 0  # aiohttp takes these octets for the begin of an answer
 
 
 async def read_body(request: web.BaseRequest, limits: Limits) -> bytes | BodyFault:

@@ -20,7 +20,7 @@ from mmsproxy.web.problems import PROBLEMS
 from mmsproxy.web.routes import MULTIPART, Answer, Route
 from mmsproxy.web.shapes import ProblemOut
 
-ANY_ROUTE = ("invalid_request", "misdirected", "internal")
+ANY_ROUTE = ("invalid_request", "expectation_failed", "misdirected", "internal")
 WITH_TOKEN = ("unauthorized", "forbidden", "unavailable")
 WITH_BODY = ("body_too_large", "timeout", "unsupported_content_type")
 

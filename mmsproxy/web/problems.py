@@ -76,6 +76,7 @@ PROBLEMS = {
             'Find out first. To send it again all the same, say `{"accept_duplicate_risk": true}`.',
         ),
         Problem("not_allowed", 409, "The message's state does not allow this", "GET the message and look at its `status`."),
+        Problem("webhook_disabled", 409, "The webhook is disabled", 'PATCH it with `{"enabled": true}` first; `disabled_reason` says why.'),
         Problem("body_too_large", 413, "The request is too large", "Send a shorter request; `limit` is the most that is taken, in octets."),
         Problem(
             "unsupported_content_type",
@@ -83,6 +84,7 @@ PROBLEMS = {
             "The body is of a type that is not taken here",
             "Send the Content-Type that `detail` names, and no Content-Encoding.",
         ),
+        Problem("expectation_failed", 417, "The header Expect asks for something that is not done here", "Leave the header out."),
         Problem(
             "misdirected",
             421,
@@ -104,7 +106,6 @@ PROBLEMS = {
         Problem("opted_out", 422, "The recipient does not want messages", "They said STOP. START from them lifts it, or a person does."),
         Problem("too_many_recipients", 422, "Too many recipients", "Send further recipients in another request."),
         Problem("no_line", 422, "There is no such line", "GET /v1/lines names the lines there are."),
-        Problem("no_carrier_preset", 422, "The carrier is not known", "Write the carrier's MMSC and APN into config.yaml."),
         Problem(
             "too_large",
             422,

@@ -155,6 +155,32 @@ async def test_an_expectation_without_a_token_is_refused_at_once(api: Any) -> No
     assert b"100 Continue" not in answer
 
 
+async def test_a_client_of_http_1_0_is_not_told_to_continue(api: Any) -> None:
+    body = json.dumps(GOOD).encode()
+    answer = await raw(api, post_head(len(body), "Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0") + body)
+    assert b" 100 " not in answer
+    assert answer.partition(b" ")[2].startswith(b"202 ")
+
+
+@pytest.mark.parametrize("expected", ["200-ok", "100-continue, x", "x" * 5000])
+async def test_another_expectation_is_417_and_nothing_is_kept(api: Any, expected: str) -> None:
+    body = json.dumps(GOOD).encode()
+    answer = await raw(api, post_head(len(body), f"Expect: {expected}") + body)
+    assert answer.startswith(b"HTTP/1.1 417 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "expectation_failed"
+    assert await count(api) == 0
+
+
+async def test_a_fault_after_the_100_is_answered_still(api: Any) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.door.port)
+    writer.write(post_head(5, "Expect: 100-continue"))
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+    writer.write(b"{nope")
+    assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    await writer.wait_closed()
+
+
 # Who may come in.
 
 

@@ -219,7 +219,7 @@ async def test_a_test_event_goes_to_that_webhook_alone(ask: Ask, store: Store) -
 async def test_a_disabled_webhook_is_not_tested(ask: Ask) -> None:
     path = f"/{(await make(ask, enabled=False))['id']}"
     status, problem = await ask("POST", f"{path}/test")
-    assert (status, problem["code"]) == (409, "not_allowed")
+    assert (status, problem["code"]) == (409, "webhook_disabled")
     assert "disabled by a person" in problem["detail"]
 
 
