@@ -55,7 +55,7 @@ async def test_a_stall_of_the_loop_is_seen(bench: ModuleType) -> None:
 
 
 def test_the_row_of_two_queues_is_their_medians(bench: ModuleType) -> None:
-    row = bench.compared("claim", [0.001, 0.002, 0.9], [0.003, 0.003, 0.003])
+    row = bench.bench_backlog.compared("claim", [0.001, 0.002, 0.9], [0.003, 0.003, 0.003])
     assert (row.seen, row.more) == (1.5, {"short_ms": 2.0, "long_ms": 3.0})
 
 

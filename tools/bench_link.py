@@ -24,9 +24,7 @@ recovery  a message after an unplug and replug; and how long a modem that stops 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import functools
 import http.client
 import json
 import os
@@ -37,44 +35,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+import bench_goodput
 import serial
+from bench_goodput import LARGE_OCTETS, LINE_RATE, RTT
+from bench_rig import MMSC_HOST, Row, carrier, end, make_place, pace, resident, serving, shown, start, until_answers
 
-from mmsproxy.events import Bus
-from mmsproxy.modem_link import ModemLink, ModemSettings
 from mmsproxy.wire import mms_pdu
 
-MMSC_HOST = "mmsc.bench"
-LINE_RATE, RTT, ACTIVATION = 115200, 0.1, 4.0
+ACTIVATION = 4.0
 DIALECTS = ("sim7600", "sim800")
 WARM_DIALECTS = ("sim7600", "sim800", "quectel")
-PROMPT_DELAY, ACCEPT_DELAY = 0.005, 0.010  # of the simulated modem, for the goodput
-DELAYS = ("--prompt-delay", str(PROMPT_DELAY), "--accept-delay", str(ACCEPT_DELAY))
-GOODPUT_OCTETS = 307_500  # 300 KB and the HTTP head
-RAISED = 460_800
 TEXT_OCTETS = 6 * 1024
-LARGE_OCTETS = 1_000_000
-
-
-@dataclass
-class Row:
-    """One measured figure. `seen` in `unit`; `target` as the issue states it, for the reader's eye only."""
-
-    name: str
-    seen: float
-    unit: str
-    target: str = ""
-    more: dict[str, Any] = field(default_factory=dict)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+MAX_SIZE = 2 * LARGE_OCTETS
+PACED, UNPACED = pace(LINE_RATE, RTT, ACTIVATION), pace()
 
 
 def text_pdu(octets: int, number: int = 0) -> bytes:
@@ -89,63 +66,18 @@ def text_pdu(octets: int, number: int = 0) -> bytes:
 
 
 @contextlib.contextmanager
-def process(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as out:
-        started = subprocess.Popen([sys.executable, "-m", "mmsproxy", *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=log.parent)
-        try:
-            yield started
-        finally:
-            started.terminate()
-            try:
-                started.wait(20)
-            except subprocess.TimeoutExpired:
-                started.kill()
-                started.wait()
-
-
-def wait_for(what: Callable[[], bool], running: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        if running.poll() is not None or time.monotonic() > end:
-            raise SystemExit(f"bench: a process is not ready:\n{log.read_text()}")
-        time.sleep(0.005)
-
-
-def connects(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def simulated_modem(folder: Path, dialect: str, *more: str) -> Iterator[Path]:
+def simulated_modem(folder: Path, dialect: str, *arguments: str) -> Iterator[Path]:
     """A carrier and a modem in front of it; yields the modem's port."""
-    port, link = free_port(), folder / f"modem-{dialect}"
-    mmsc_log, modem_log = folder / "mmsc.log", folder / "modem.log"
-    with process("simulate", "mmsc", "--listen", f"127.0.0.1:{port}", log=mmsc_log) as mmsc:
-        wait_for(lambda: connects(port), mmsc, mmsc_log)
-        arguments = ("simulate", "modem", "--dialect", dialect, "--link", str(link), "--host", f"{MMSC_HOST}=127.0.0.1:{port}", *more)
-        with process(*arguments, log=modem_log) as modem:
-            wait_for(link.is_symlink, modem, modem_log)
-            yield link
-
-
-PACED = ("--line-rate", str(LINE_RATE), "--rtt", str(RTT), "--activation", str(ACTIVATION))
-UNPACED = ("--line-rate", "0", "--rtt", "0", "--activation", "0")
+    with carrier(Path(tempfile.mkdtemp(dir=folder)), (dialect,), arguments=arguments) as (ports, _):
+        yield next(iter(ports.values()))
 
 
 @contextlib.contextmanager
 def gateway(folder: Path, modem: Path) -> Iterator[tuple[int, int]]:
-    """The gateway on that modem; yields the MM1 door's port and the process id."""
-    mm1, web, log, config = free_port(), free_port(), folder / "serve.log", folder / "config.yaml"
-    config.write_text(
-        f"mm1: {{listen: 127.0.0.1:{mm1}}}\nweb: {{listen: 127.0.0.1:{web}, token_file: token}}\n"
-        f"lines: [{{name: bench, min_interval: 0, modem: {{port: {modem}, baud: {LINE_RATE}}},"
-        f" carrier: {{apn: bench, mmsc: 'http://{MMSC_HOST}/mms'}}}}]\n"
-    )
-    with process("serve", "--config", str(config), log=log) as serving:
-        wait_for(lambda: connects(mm1), serving, log)
-        yield mm1, serving.pid
+    """The gateway on that modem, limits lifted; yields the MM1 door's port and the process id."""
+    place = make_place(Path(tempfile.mkdtemp(dir=folder)), lines={"bench": modem}, max_size=MAX_SIZE)
+    with serving(place) as process:
+        yield place.mm1, process.pid
 
 
 def post(port: int, pdu: bytes, source: str = "127.0.0.1") -> float:
@@ -195,8 +127,8 @@ class OriginScript:
         return self.until(*(endings or (b"\r\nOK\r\n",)))
 
     def send(self, request: bytes, prompt: str, ending: bytes) -> None:
-        for start in range(0, len(request), 1460):
-            chunk = request[start : start + 1460]
+        for offset in range(0, len(request), 1460):
+            chunk = request[offset : offset + 1460]
             self.ask(prompt.format(len(chunk)), b">")
             self.port.write(chunk)
             self.until(ending)
@@ -267,12 +199,6 @@ def bench_crowd(folder: Path) -> Iterator[Row]:
     yield Row("50 clients at once, all answered", seconds, "s", "50 of 50", {"answered": len(done), "out_of_order": late})
 
 
-def resident(pid: int, name: str) -> float:
-    """MB of VmRSS or VmHWM (the most since the last reset)."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-
 def bench_memory(folder: Path) -> Iterator[Row]:
     with simulated_modem(folder, "sim7600", *UNPACED) as modem, gateway(folder, modem) as (port, pid):
         for number in range(20):
@@ -291,129 +217,18 @@ def bench_memory(folder: Path) -> Iterator[Row]:
 def bench_start(folder: Path) -> Iterator[Row]:
     times = []
     for _ in range(3):
-        mm1, web, log, config = free_port(), free_port(), folder / "start.log", folder / "start.yaml"
-        config.write_text(f"mm1: {{listen: 127.0.0.1:{mm1}}}\nweb: {{listen: 127.0.0.1:{web}, token_file: token}}\n")
+        place = make_place(Path(tempfile.mkdtemp(dir=folder)), lines={"simulator": "simulator"})
         started = time.perf_counter()
-        with process("serve", "--config", str(config), log=log) as serving:
-            wait_for(functools.partial(connects, mm1), serving, log)
-            connection = http.client.HTTPConnection("127.0.0.1", mm1, timeout=10)
-            connection.request("GET", "/")
-            connection.getresponse().read()
+        process = start(place)
+        try:
+            until_answers(place, process)
             times.append(time.perf_counter() - started)
-            connection.close()
+        finally:
+            end(process)
     yield Row("serve answers after", statistics.median(times), "s", "<= 1.5", {"max": max(times)})
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "mmsproxy", "--version"], check=True, capture_output=True)
     yield Row("--version", time.perf_counter() - started, "s", "< 0.3")
-
-
-@dataclass(frozen=True)
-class Mode:
-    """One chunk on the line: the longest usual forms of command, prompt and result, and a pause that the dialect demands."""
-
-    chunk: int
-    command: str
-    prompt: str
-    result: str
-    target: str
-    guard: float = 0.0
-
-    def ceiling(self, octets: int) -> float:
-        """Seconds for `octets` with a driver that takes no time itself."""
-        line = LINE_RATE / 10
-        fixed = (len(self.command) + len(self.prompt) + len(self.result)) / line + PROMPT_DELAY + self.guard + ACCEPT_DELAY
-        return octets / line + -(-octets // self.chunk) * fixed
-
-
-MODES = {
-    "sim800": Mode(1460, "AT+CIPSEND=0,1460\r", "\r\n> ", "\r\nDATA ACCEPT:0,1460\r\n", ">= 97 % of ceiling"),
-    "sim7600": Mode(1500, "AT+CIPSEND=0,1500\r", "\r\n>", "\r\nOK\r\n\r\n+CIPSEND: 0,1500,1500\r\n", ">= 97 % of ceiling"),
-    "quectel": Mode(1460, "AT+QISEND=0,1460\r", "\r\n> ", "\r\nSEND OK\r\n", ">= 97 % of ceiling"),
-    "sim7080": Mode(1360, "AT+CASEND=0,1360\r", "\r\n>", "\r\nOK\r\n", ">= 95 % of ceiling"),
-    "telit": Mode(1500, "AT#SSENDEXT=1,1500\r", "\r\n> ", "\r\nOK\r\n", ">= 95 % of ceiling"),
-    "ublox": Mode(1024, "AT+USOWR=0,1024\r", "\r\n@", "\r\n+USOWR: 0,1024\r\n\r\nOK\r\n", ">= 97 % of ceiling", 0.050),
-}
-
-
-SWALLOWED: list[int] = []  # octets that the far end has, piece by piece
-
-
-@contextlib.contextmanager
-def sink() -> Iterator[int]:
-    """A TCP server that swallows everything and counts it in SWALLOWED; yields its port."""
-    server = socket.create_server(("127.0.0.1", 0))
-    SWALLOWED.clear()
-
-    def swallow() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = server.accept()
-                with connection, contextlib.suppress(OSError):
-                    while data := connection.recv(65536):
-                        SWALLOWED.append(len(data))
-
-    threading.Thread(target=swallow, daemon=True).start()
-    try:
-        yield server.getsockname()[1]
-    finally:
-        server.close()
-
-
-async def pour(port: Path, octets: int, **settings: Any) -> tuple[float, float]:
-    """Seconds and CPU seconds that the link takes for `octets`, from the first send command to the last result; in the transparent mode,
-    which has no result, until the far end has them all."""
-    link = ModemLink("bench", ModemSettings(str(port), LINE_RATE, apn="bench", **settings), bus=Bus())
-    await link.start()
-    await link.ready()
-    stream = await link.open("sink.bench", 80)
-    body = bytes(range(256)) * (octets // 256 + 1)
-    started, cpu = time.perf_counter(), time.process_time()
-    await stream.send(body[:octets])
-    while settings.get("transparent") and sum(SWALLOWED) < octets:
-        await asyncio.sleep(0.005)
-    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    await stream.close()
-    await link.stop()
-    return seconds, cpu
-
-
-@contextlib.contextmanager
-def modem_before_a_sink(folder: Path, dialect: str, *more: str) -> Iterator[Path]:
-    link, log = folder / f"sink-{dialect}", folder / "sink.log"
-    with sink() as port:
-        arguments = ("simulate", "modem", "--dialect", dialect, "--link", str(link), "--host", f"sink.bench=127.0.0.1:{port}", *more)
-        with process(*arguments, log=log) as modem:
-            wait_for(link.is_symlink, modem, log)
-            yield link
-
-
-def bench_goodput(folder: Path) -> Iterator[Row]:
-    for dialect, mode in MODES.items():
-        with modem_before_a_sink(folder, dialect, *PACED[:4], "--activation", "0", *DELAYS) as port:
-            seconds, _ = asyncio.run(pour(port, GOODPUT_OCTETS))
-        line, best = GOODPUT_OCTETS * 10 / LINE_RATE, mode.ceiling(GOODPUT_OCTETS)
-        more = {"seconds": seconds, "%_of_line": 100 * line / seconds, "ceiling_%_of_line": 100 * line / best}
-        yield Row(f"300 KB, {dialect}, of its ceiling", 100 * best / seconds, "%", mode.target, more)
-
-
-def bench_raised(folder: Path) -> Iterator[Row]:
-    with modem_before_a_sink(folder, "sim800", *PACED[:4], "--activation", "0", *DELAYS) as port:
-        seconds, _ = asyncio.run(pour(port, GOODPUT_OCTETS, max_baud=RAISED))
-    yield Row(f"300 KB, sim800, line raised to {RAISED}", seconds, "s", "<= 12")
-
-
-def bench_transparent(folder: Path) -> Iterator[Row]:
-    for dialect in ("sim800", "sim7600", "quectel"):
-        with modem_before_a_sink(folder, dialect, *PACED[:4], "--activation", "0", *DELAYS) as port:
-            seconds, _ = asyncio.run(pour(port, GOODPUT_OCTETS, transparent=True, flow_control="rtscts"))
-        yield Row(f"300 KB, {dialect}, transparent", 100 * GOODPUT_OCTETS * 10 / LINE_RATE / seconds, "%", ">= 97 % of the line")
-
-
-def bench_native(folder: Path) -> Iterator[Row]:
-    for dialect in DIALECTS:
-        with modem_before_a_sink(folder, dialect, *UNPACED) as port:
-            seconds, cpu = asyncio.run(pour(port, LARGE_OCTETS))
-        yield Row(f"1 MB unpaced, {dialect}", LARGE_OCTETS / seconds / 1e6, "MB/s", ">= 1", {"cpu_seconds": cpu, "cpu_target": "<= 0.5"})
 
 
 def say(control: Path, line: str) -> None:
@@ -463,10 +278,7 @@ BENCHES = {
     "crowd": bench_crowd,
     "memory": bench_memory,
     "start": bench_start,
-    "goodput": bench_goodput,
-    "raised": bench_raised,
-    "transparent": bench_transparent,
-    "native": bench_native,
+    **bench_goodput.BENCHES,
     "recovery": bench_recovery,
 }
 
@@ -477,14 +289,6 @@ def ratios(rows: list[Row]) -> Iterator[Row]:
         cold, warm = seen.get(f"6 KB text by the cold sequence, {dialect}"), seen.get(f"6 KB text warm, {dialect}")
         if cold and warm:
             yield Row(f"cold sequence / warm gateway, {dialect}", cold / warm, "times", ">= 4")
-
-
-def shown(row: Row) -> str:
-    def figure(value: Any) -> str:
-        return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-    more = ", ".join(f"{key} {figure(value)}" for key, value in row.more.items() if not isinstance(value, list))
-    return f"{row.name:<48} {row.seen:>9.3f} {row.unit:<6} {row.target:<20} {more}"
 
 
 def main() -> None:

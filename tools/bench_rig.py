@@ -1,6 +1,7 @@
-"""What the benches of the post office and the kill loop share: a gateway on a chosen store, and clients that keep their connections.
+"""What the benches and the kill loop share: modems and a carrier, a gateway on a chosen store, clients that keep their connections; and
+the row that a figure is told in.
 
-Everything runs as its users run it, as processes of their own. It measures nothing itself.
+Everything runs as its users run it, as processes of their own. It judges nothing.
 """
 
 from __future__ import annotations
@@ -13,17 +14,44 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench_link import MMSC_HOST
-
+MMSC_HOST = "mmsc.bench"
 READY_SECONDS = 60.0  # a hang guard, not a measure
 PORTS = (20_000, 32_000)  # below the ports that the system gives to clients: one that waits for a door must not connect to itself
 NOBODY = "a-port-that-is-not-there"
+CLIENTS = 8
+TEXT = "A camera has seen something at the door, and this is what it says of it. " * 3
+
+
+@dataclass
+class Row:
+    """One measured figure. `seen` in `unit`; `target` as the issue states it, for the reader's eye only."""
+
+    name: str
+    seen: float
+    unit: str
+    target: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def shown(row: Row) -> str:
+    def figure(value: Any) -> str:
+        return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+    more = ", ".join(f"{key} {figure(value)}" for key, value in row.more.items() if not isinstance(value, list))
+    return f"{row.name:<48} {row.seen:>9.3f} {row.unit:<6} {row.target:<20} {more}"
+
+
+def resident(pid: int, name: str) -> float:
+    """MB of VmRSS or VmHWM (the most since the last reset)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def quiet_port() -> int:
@@ -181,6 +209,46 @@ def client_of(place: Place) -> Client:
     return Client(place.web, place.token)
 
 
+def body(number: int, **more: Any) -> bytes:
+    return json.dumps({"to": "+16195550123", "as": "mms", "text": f"{number}: {TEXT}", **more}).encode()
+
+
+def crowd(place: Place, each: int) -> tuple[float, list[float]]:
+    """CLIENTS clients send `each` messages; messages in a second, and the seconds of each request."""
+    times: list[float] = []
+    gate = threading.Barrier(CLIENTS + 1)
+
+    def client(number: int) -> None:
+        mine = client_of(place)
+        accepted(mine, body(number))  # connects
+        gate.wait()
+        times.extend([accepted(mine, body(n)) for n in range(each)])
+        mine.close()
+
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    for one in clients:
+        one.start()
+    gate.wait()
+    started = time.perf_counter()
+    for one in clients:
+        one.join()
+    return CLIENTS * each / (time.perf_counter() - started), sorted(times)
+
+
+def accepted(client: Client, octets: bytes) -> float:
+    """Seconds from the request to its 202."""
+    started = time.perf_counter()
+    status, answer = client.ask("POST", "/v1/messages", octets)
+    if status != 202:
+        raise SystemExit(f"bench: HTTP {status}: {answer[:400]!r}")
+    return time.perf_counter() - started
+
+
+def pause(place: Place) -> None:
+    """The kill switch: nothing leaves."""
+    client_of(place).json("POST", "/v1/pause", {})
+
+
 def simulated(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
     """`mmsproxy simulate ...`, just begun."""
     with (folder / f"{name}.log").open("ab") as out:
@@ -196,19 +264,31 @@ def until(what: Any, seconds: float = READY_SECONDS) -> None:
         time.sleep(0.01)
 
 
+def pace(line_rate: int = 0, rtt: float = 0.0, activation: float = 0.0) -> tuple[str, ...]:
+    """Arguments of `mmsproxy simulate modem`: baud (0: unpaced), seconds, seconds."""
+    return "--line-rate", str(line_rate), "--rtt", str(rtt), "--activation", str(activation)
+
+
 @contextlib.contextmanager
-def carrier(folder: Path, dialects: tuple[str, ...], *, rtt: float = 0.0) -> Iterator[tuple[dict[str, Path], Path]]:
-    """An MMSC with a wire ledger and unpaced modems in front of it; yields the modems' ports by line name, and the ledger's folder."""
+def carrier(
+    folder: Path, dialects: tuple[str, ...], *, rtt: float = 0.0, arguments: tuple[str, ...] | None = None
+) -> Iterator[tuple[dict[str, Path], Path]]:
+    """An MMSC with a wire ledger and modems in front of it; yields the modems' ports by line name, and the ledger's folder.
+
+    rtt        seconds, of unpaced modems
+    arguments  of `mmsproxy simulate modem`, in its place
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port, ledger = quiet_port(), folder / "ledger"
     ledger.mkdir()
     ports = {f"{dialect}-{n}": folder / f"modem-{n}" for n, dialect in enumerate(dialects)}
     started = [simulated(folder, "mmsc", "mmsc", "--listen", f"127.0.0.1:{port}", "--store", str(ledger))]
-    unpaced = ("--line-rate", "0", "--rtt", str(rtt), "--activation", "0")
     try:
         for (name, link), dialect in zip(ports.items(), dialects, strict=True):
             host = f"{MMSC_HOST}=127.0.0.1:{port}"
-            started.append(simulated(folder, name, "modem", "--dialect", dialect, "--link", str(link), "--host", host, *unpaced))
+            started.append(
+                simulated(folder, name, "modem", "--dialect", dialect, "--link", str(link), "--host", host, *(arguments or pace(rtt=rtt)))
+            )
         until(lambda: all(link.is_symlink() for link in ports.values()))
         yield ports, ledger
     finally:
