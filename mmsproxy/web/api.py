@@ -167,7 +167,7 @@ class _Api:
         self._check_browser(request)
         if row.scope is not None and CALLER not in request:
             request[CALLER] = await self._caller(request, row, row.scope)
-        _check_characters(request)
+        _check_characters(request, row)
         _check_parameters(request, row)
         if row.takes and not (row.optional and not request.body_exists):
             self._check_body_head(request, row)
@@ -231,9 +231,9 @@ def _check_expectation(request: web.Request) -> None:
         raise Refusal("expectation_failed", f"Expect {expected[:100]!a} cannot be met; only 100-continue is")
 
 
-def _check_characters(request: web.Request) -> None:
+def _check_characters(request: web.Request, row: Route) -> None:
     """No name, id or filter has control characters; a database would refuse some of them, and a log be broken by others."""
-    if asking.CONTROLS.search(request.path):
+    if any(asking.CONTROLS.search(request.match_info[name]) for name in row.free_variables):
         raise Refusal("not_found", "there is nothing at an address with control characters")
     for name, value in request.query.items():
         if asking.CONTROLS.search(name + value):

@@ -182,7 +182,7 @@ def _codes(row: Route) -> Iterable[str]:
         yield "forbidden"  # a web page of another site
     if row.takes:
         yield from WITH_BODY
-    if "{" in row.path:
+    if row.free_variables:
         yield "not_found"  # an address with control characters, at the least
     yield from row.problems
 

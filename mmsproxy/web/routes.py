@@ -6,6 +6,7 @@ It knows HTTP and models, and no handler's matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -76,3 +77,9 @@ class Route:
     problems: tuple[str, ...] = ()
     refused: Callable[[Refusal], web.Response] | None = None
     challenge: Literal["Bearer", "Basic"] = "Bearer"
+
+    @property
+    def free_variables(self) -> frozenset[str]:
+        """The path's variables that may be any word: those whose schema has a pattern are held to it by their handler."""
+        with_form = {param.name for param in self.params if param.where == "path" and "pattern" in param.schema}
+        return frozenset(re.findall(r"{([a-z_]+)}", self.path)) - with_form

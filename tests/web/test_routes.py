@@ -20,5 +20,11 @@ def test_a_row_says_what_it_does_not_say() -> None:
     assert Param("a", "b").where == "query"
 
 
+def test_variables_with_a_form_of_their_own_are_not_free() -> None:
+    number = Param("number", "", "path", {"type": "string", "pattern": "^[0-9]+$"})
+    assert Route("GET", "/x/{id}/y/{number}", nothing, "any", "x", params=(number,)).free_variables == {"id"}
+    assert Route("GET", "/x/{number}", nothing, "any", "x", params=(number,)).free_variables == frozenset()
+
+
 def test_the_scopes_are_those_of_the_type() -> None:
     assert get_args(Scope) == SCOPES
