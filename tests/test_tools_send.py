@@ -228,6 +228,22 @@ def test_an_interrupted_run_says_that_the_message_is_kept(root: Path, gateway: S
     assert "Traceback" not in err
 
 
+def test_an_interrupted_pdu_may_be_there(root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-I", "-S", str(root / "tools" / "send.py"), "--pdu", str(root / "README.md"), "--gateway", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            silent.settimeout(30)  # a hang guard
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(100)
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "may have the message" in err
+    assert "Traceback" not in err
+
+
 def test_an_sms_is_sent_without_a_word_of_the_mmsc(gateway: Scripted, send: Any) -> None:
     gateway.replies({**SENT, "carrier": None, "size": None})
     assert send(NUMBER, "hello")[0] == 0

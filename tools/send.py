@@ -119,6 +119,9 @@ def main(argv: list[str] | None = None) -> int:
     except Stop as stop:
         print("send.py: " + safe(str(stop)), file=sys.stderr)
         return stop.status
+    except KeyboardInterrupt:
+        print("\n".join(interrupted([])), file=sys.stderr)
+        return INTERRUPTED
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -111,6 +111,9 @@ def send(
     except (UsageError, Unreachable, NoAnswer, Undecided, Unwatched) as error:
         print(safe(f"mmsproxy send: {error}"), file=sys.stderr)
         return 2 if isinstance(error, (UsageError, Unreachable)) else 1
+    except KeyboardInterrupt:
+        print("\n".join(_interrupted(())), file=sys.stderr)
+        return INTERRUPTED
 
 
 def _check_usage(request: dict[str, Any], pdu: str | None, timeout: float) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +86,12 @@ def test_a_refusal_is_told(gateway: Any, home: Path) -> None:
     gateway.says("POST", "/v1/messages/msg_1/retry", {"title": "Risk", "code": "duplicate_risk", "detail": "may have come"}, 409)
     with pytest.raises(Problem, match="--accept-duplicate-risk"):
         messages.retry("msg_1")
+
+
+def test_a_terminal_that_has_not_the_characters_is_no_traceback(gateway: Any, home: Path) -> None:
+    gateway.says("GET", "/v1/messages", {"data": [{**ONE, "text": "gr\u00fcn \U0001f600"}], "next_cursor": None})
+    command = [sys.executable, "-m", "mmsproxy", "messages", "list"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=home, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("gr\\xfcn \\U0001f600\n")

@@ -6,6 +6,7 @@ import email
 import io
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -357,3 +358,18 @@ def test_one_that_is_interrupted_before_the_answer_names_the_list(gateway: Any, 
     code, err = interrupted(home, gateway, "/v1/messages")
     assert code == 130
     assert "mmsproxy messages list" in err
+
+
+def test_an_interrupted_pdu_may_be_there(home: Path, root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "mmsproxy", "send", "--pdu", str(root / "docs/examples/hello.mms"), "--gateway", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=home) as process:
+            silent.settimeout(30)  # a hang guard
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(100)
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "may have the message" in err
