@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 MINUTE = 60
 HOUR = 3600.0
@@ -66,6 +67,12 @@ class Caps:
             if limit and usage.units(now, window) + cost > limit
         ]
         return max(exceeded, key=lambda full: full.until, default=None)
+
+
+def exceeded(caps: Caps, cost: int) -> Full | None:
+    """The cap that so many units exceed by themselves, so that they never fit (`until` is infinite); the smallest such cap."""
+    smaller = [Full(name, limit, inf) for name, limit in (("per_hour", caps.per_hour), ("per_day", caps.per_day)) if 0 < limit < cost]
+    return min(smaller, key=lambda full: full.limit, default=None)
 
 
 def minute_of(at: float) -> float:

@@ -11,22 +11,27 @@ from mmsproxy.post import rows
 from mmsproxy.post.admission import Rules
 from mmsproxy.post.database import Tx
 from mmsproxy.post.intake import MayGrow, Prepared, accept, requeue
-from mmsproxy.post.job import Cause, Fallback, Job, Kind, NotAllowed, Reason, Recipient, RecipientState, State
+from mmsproxy.post.job import Cause, Fallback, Job, NotAllowed, Reason, Recipient, RecipientState, State
 from mmsproxy.post.moves import change, job_by_id, job_by_seq, move
-from mmsproxy.post.policy import better, by_recipients, check_cancel, check_resolve, check_retry, may_fall_back, the_candidate
+from mmsproxy.post.policy import canceled, check_resolve, check_retry, may_fall_back
 from mmsproxy.post.reading import Run
-from mmsproxy.post.schema import FALLING_BACK, UNKNOWN, messages, optouts, recipients
+from mmsproxy.post.schema import FALLING_BACK, UNIDENTIFIED, messages, optouts, recipients
+from mmsproxy.post.verdicts import REPORT_WINDOW, better, by_recipients, the_candidate
 from mmsproxy.post.work import mark_recipients
 
 PORTION = 50  # messages
+CANDIDATES = 200  # recipients of messages that a report may mean, by the end of their numbers; more of them prove nothing
 REPORTED = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.READ})
 
 
 async def cancel(tx: Tx, message_id: str) -> Job:
-    """A worker that has claimed it but not begun learns it when it begins. Raises NotFound, NotAllowed (not_cancelable)."""
+    """An SMS of which parts were sent becomes partial. A worker that has claimed it but not begun learns it when it begins.
+
+    Raises NotFound, NotAllowed (not_cancelable).
+    """
     job = await job_by_id(tx, message_id)
-    check_cancel(job)
-    return await move(tx, job, State.CANCELED, Cause.PERSON)
+    ended = canceled(job)
+    return await move(tx, job, ended.state, ended.cause, reason=ended.reason)
 
 
 async def retry(tx: Tx, message_id: str, *, accept_duplicate_risk: bool) -> Job:
@@ -85,13 +90,15 @@ async def falling_back(run: Run, now: float) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery or read report. `to` as the carrier writes the number; `state` None: it came, and changes nothing; `name` for people."""
+    """A delivery report, or a read report (`is_read`). `to` as the carrier writes the number; `state` None: it came, and changes nothing;
+    `name` for people."""
 
     carrier_message_id: str | None
     to: str
     state: RecipientState | None
     name: str
     at: float
+    is_read: bool = False
 
 
 async def report(tx: Tx, heard: Report) -> Job | None:
@@ -137,11 +144,29 @@ async def _by_carrier_id(tx: Tx, heard: Report) -> Job | None:
 
 
 async def _only_candidate(tx: Tx, heard: Report) -> Job | None:
-    """The unknown message without a Message-ID that the report fits, when it is exactly one."""
-    is_open = UNKNOWN & messages.c.carrier_message_id.is_(None) & (messages.c.kind == Kind.MMS.value)
-    statement = select(messages.c.seq).where(is_open).order_by(messages.c.seq)
-    fitting = [await job_by_seq(tx, seq) for seq in (await tx.run(statement)).scalars().all() if await _is_for(tx, seq, heard.to)]
-    return the_candidate(fitting, heard.at)
+    """The unknown message without a Message-ID that the report fits, when it is exactly one of all that asked for such a report."""
+    asked = messages.c.read_report if heard.is_read else messages.c.delivery_report
+    in_time = messages.c.last_byte_at.between(heard.at - REPORT_WINDOW, heard.at)
+    could = select(messages.c.seq).where(UNIDENTIFIED, asked.is_(True), in_time).subquery()
+    statement = (
+        select(could.c.seq, recipients.c.number)
+        .join(recipients, recipients.c.message_seq == could.c.seq)
+        .where(recipients.c.number.iendswith(_ending(heard.to), autoescape=True))
+        .limit(CANDIDATES + 1)
+    )
+    found = (await tx.run(statement)).all()
+    if len(found) > CANDIDATES:
+        return None
+    fitting = {row.seq for row in found if same_number(row.number, heard.to)}
+    if len(fitting) > 1:
+        return None
+    return the_candidate([await job_by_seq(tx, seq) for seq in fitting], heard.at)
+
+
+def _ending(number: str) -> str:
+    """What two ways to write one number have in common for certain; `same_number` decides."""
+    bare = number.split("/", 1)[0].strip()
+    return bare if "@" in bare else bare[-4:]
 
 
 async def proven(tx: Tx, job: Job, heard: Report) -> Job:
@@ -151,10 +176,6 @@ async def proven(tx: Tx, job: Job, heard: Report) -> Job:
     )
     await mark_recipients(tx, job.seq, RecipientState.SENT)
     return sent
-
-
-async def _is_for(tx: Tx, seq: int, number: str) -> bool:
-    return any(same_number(person.number, number) for person in await _people(tx, seq))
 
 
 async def _people(tx: Tx, seq: int) -> Sequence[Recipient]:

@@ -47,7 +47,7 @@ class Cause(StrEnum):
     PERSON = "person"  # the API or the dashboard
     SENDER = "sender"  # an identical POST at the MM1 door
     REPORT = "report"  # M-Delivery.ind, M-Read-Orig.ind, SMS-STATUS-REPORT
-    POLICY = "policy"  # outbox.unknown: resend_same_tid
+    POLICY = "policy"  # a rule that the user chose: outbox.unknown, a cap
 
 
 S, C = State, Cause
@@ -67,14 +67,19 @@ TRANSITIONS: Mapping[tuple[State, State], frozenset[Cause]] = {
     (S.SCHEDULED, S.CANCELED): frozenset({C.PERSON}),
     (S.QUEUED, S.CANCELED): frozenset({C.PERSON}),
     (S.RETRYING, S.CANCELED): frozenset({C.PERSON}),
-    (S.QUEUED, S.EXPIRED): frozenset({C.CLOCK}),
-    (S.RETRYING, S.EXPIRED): frozenset({C.CLOCK}),
+    (S.QUEUED, S.EXPIRED): frozenset({C.CLOCK, C.POLICY}),  # POLICY: over a cap, and perhaps delivered by an earlier attempt
+    (S.RETRYING, S.EXPIRED): frozenset({C.CLOCK, C.POLICY}),
+    (S.QUEUED, S.FAILED): frozenset({C.POLICY}),
+    (S.RETRYING, S.FAILED): frozenset({C.POLICY}),
+    (S.QUEUED, S.PARTIAL): frozenset({C.CLOCK, C.PERSON, C.POLICY}),  # given up when parts of it had been sent
+    (S.RETRYING, S.PARTIAL): frozenset({C.CLOCK, C.PERSON, C.POLICY}),
     (S.FAILED, S.QUEUED): frozenset({C.PERSON, C.SENDER}),
     (S.EXPIRED, S.QUEUED): frozenset({C.PERSON, C.SENDER}),
     (S.UNKNOWN, S.SENT): frozenset({C.REPORT, C.PERSON, C.WORKER}),  # WORKER: the answer came after the attempt had been given up
     (S.UNKNOWN, S.FAILED): frozenset({C.PERSON, C.WORKER}),
     (S.UNKNOWN, S.QUEUED): frozenset({C.PERSON}),
-    (S.UNKNOWN, S.RETRYING): frozenset({C.POLICY}),
+    (S.UNKNOWN, S.RETRYING): frozenset({C.POLICY, C.REPORT}),  # REPORT: the part in doubt has arrived, and others never left
+    (S.UNKNOWN, S.PARTIAL): frozenset({C.REPORT}),
     (S.NOTIFIED, S.RETRIEVING): frozenset({C.WORKER, C.PERSON}),
     (S.NOTIFIED, S.RETRIEVE_FAILED): frozenset({C.CLOCK, C.PERSON}),
     (S.RETRIEVING, S.RECEIVED): frozenset({C.WORKER}),
@@ -251,6 +256,7 @@ class Job:
     was_unknown   an attempt of it ended unknown: it may have been delivered, whatever came later
     fence         goes up whenever the ownership changes
     cost          units for the caps: 1 for an MMS, parts times recipients for SMS
+    parts_sent    of an SMS: how many of its parts left for certain
     """
 
     seq: int
@@ -277,10 +283,16 @@ class Job:
     lease_until: float | None = None
     fence: int = 0
     cost: int = 1
+    parts_sent: int = 0
     fallback: Fallback = Fallback.NONE
     replaced_by: str | None = None
     simulated: bool = False
     error: Reason | None = None
+
+    @property
+    def units(self) -> int:
+        """What the next attempt costs: a part that was sent is not sent again."""
+        return max(0, self.cost - self.parts_sent)
 
     @property
     def in_doubt(self) -> bool:

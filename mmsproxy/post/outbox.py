@@ -75,11 +75,13 @@ class SendingLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What leaves: octets, the sender's HTTP header fields, and the transaction that the answer must name."""
+    """What leaves: octets, the sender's HTTP header fields, and the transaction that the answer must name. `size`: what of the octets
+    leaves, where that is not all of them."""
 
     pdu: Pdu
     transaction_id: str | None = None
     is_new: bool = False
+    size: int | None = None
 
 
 Compose = Callable[[Message, SendingLine], Awaitable[Parcel]]
@@ -232,7 +234,7 @@ class Outbox:
         """What is to leave: the octets that are kept, so that a retry is the same transaction, or new ones; or why there are none."""
         kept = None if message.sha256 is None else await self._store.pdu(message.job)  # its digest is kept with it
         if kept is not None:
-            return Parcel(kept, message.transaction_id)
+            return Parcel(kept, message.transaction_id, size=message.size)
         if self._compose is None:
             return not_made(MmsproxyError("there is nothing to send, and nobody to compose it"))
         try:
@@ -244,7 +246,8 @@ class Outbox:
 
     async def _begin(self, lease: Lease, worker: Worker, made: Parcel | Result) -> Lease:
         if isinstance(made, Parcel):
-            return await self._store.begin(lease, worker, made.pdu, transaction_id=made.transaction_id, is_new=made.is_new)
+            begin = partial(self._store.begin, transaction_id=made.transaction_id, is_new=made.is_new, size=made.size)
+            return await begin(lease, worker, made.pdu)
         return await self._store.begin(lease, worker, None)
 
     async def _attempt(self, line: SendingLine, message: Message, parcel: Parcel, lease: Lease) -> Result:

@@ -6,13 +6,12 @@ and no rule here sends it again but the one that the user chose. Rule 3: clock a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mmsproxy.carrier.attempt import Outcome, StatusClass, status_class
 from mmsproxy.link import Phase
-from mmsproxy.post.caps import WEEK, Caps, Usage
+from mmsproxy.post.caps import WEEK, Caps, Full, Usage, exceeded
 from mmsproxy.post.job import (
     CANCELABLE,
     CLAIMABLE,
@@ -23,11 +22,10 @@ from mmsproxy.post.job import (
     Job,
     NotAllowed,
     Reason,
-    RecipientState,
     Result,
     State,
 )
-from mmsproxy.wap_numbers import ReadStatus, ResponseStatus, Status
+from mmsproxy.wap_numbers import ResponseStatus
 
 RETRY_SCHEDULE = (5.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0)  # seconds; the last one again and again (delivery.md 4)
 JITTER = 0.1  # of the delay, both ways: what one outage failed does not come back as one crowd
@@ -141,10 +139,36 @@ def _when_waiting(job: Job, now: float, limits: Limits, view: View) -> Decision:
     if job.lease_until is not None and job.lease_until > now:
         return Wait(job.lease_until, "leased")
     if job.expires_at <= now:
-        return Become(State.EXPIRED, Cause.CLOCK, reason=_expired(job))
+        return _given_up(job, State.EXPIRED, Cause.CLOCK, _expired(job))
+    full = exceeded(limits.caps, job.units)
+    if full is not None:  # it would never fit, and all behind it would wait with it
+        return _given_up(job, State.EXPIRED if job.was_unknown else State.FAILED, Cause.POLICY, _over_cap(job, full))
     if job.due_at is not None and job.due_at > now:
         return Wait(min(job.due_at, job.expires_at), "due")
-    return view_allows(job.cost, now, limits, view)
+    return view_allows(job.units, now, limits, view)
+
+
+def _given_up(job: Job, state: State, cause: Cause, reason: Reason) -> Become:
+    """Without a further attempt. What of it left makes it partial (delivery.md 3)."""
+    if not job.parts_sent:
+        return Become(state, cause, reason=reason)
+    told = replace(reason, detail=f"{job.parts_sent} of its parts were sent; then: {reason.detail}")
+    return Become(State.PARTIAL, cause, reason=told)
+
+
+def canceled(job: Job) -> Become:
+    """What a person makes of a message that waits. Raises NotAllowed (not_cancelable)."""
+    check_cancel(job)
+    given_up = _given_up(job, State.CANCELED, Cause.PERSON, Reason("canceled", "a person canceled the rest"))
+    return given_up if given_up.state is State.PARTIAL else replace(given_up, reason=None)
+
+
+def _over_cap(job: Job, full: Full) -> Reason:
+    name = f"limits.{full.cap}"
+    doubt = "; an earlier attempt may have delivered it" if job.was_unknown else ""
+    return Reason(
+        "over_cap", f"it costs {job.units} units, and {name} is {full.limit}; raise {name}, or send it to fewer, or shorter{doubt}"
+    )
 
 
 def view_allows(cost: int, now: float, limits: Limits, view: View) -> Send | Wait:
@@ -210,7 +234,16 @@ def settle(job: Job, result: Result, now: float, random: float) -> Settlement:
     if settled.state is State.FAILED and job.was_unknown:
         # A refusal of the second copy proves nothing about the first.
         settled = replace(settled, state=State.UNKNOWN)
+    if settled.state is State.FAILED and job.parts_sent:
+        settled = replace(settled, state=State.PARTIAL)
     return settled
+
+
+def after_part_proven(job: Job, now: float) -> Become:
+    """An unknown SMS whose part in doubt was proven by a report, while others have not left."""
+    if now < job.expires_at:
+        return Become(State.RETRYING, Cause.REPORT, due_at=now)
+    return _given_up(job, State.PARTIAL, Cause.REPORT, _expired(replace(job, was_unknown=False)))
 
 
 def _settle(job: Job, result: Result, now: float, random: float) -> Settlement:
@@ -326,60 +359,6 @@ def identical_post(job: Job, now: float, limits: Limits) -> Identical:
 def _refused_for_good(job: Job) -> bool:
     status = job.error.response_status if job.error else None
     return status is not None and status_class(status) is StatusClass.PERMANENT
-
-
-# Reports.
-
-_BY_STATUS: Mapping[int, RecipientState] = {
-    Status.RETRIEVED: RecipientState.DELIVERED,
-    Status.FORWARDED: RecipientState.DELIVERED,
-    Status.EXPIRED: RecipientState.UNDELIVERED,
-    Status.REJECTED: RecipientState.UNDELIVERED,
-    Status.UNRECOGNISED: RecipientState.UNDELIVERED,
-    Status.UNREACHABLE: RecipientState.UNDELIVERED,
-}
-_RANK = {None: 0, RecipientState.SENT: 0, RecipientState.UNDELIVERED: 1, RecipientState.DELIVERED: 2, RecipientState.READ: 3}
-
-
-def by_delivery_report(status: int) -> RecipientState | None:
-    """What an X-Mms-Status says of its recipient; None: nothing final (Deferred, Indeterminate, reserved)."""
-    return _BY_STATUS.get(status)
-
-
-def by_read_report(status: int) -> RecipientState | None:
-    """What an X-Mms-Read-Status says: a message deleted unread changes nothing."""
-    return RecipientState.READ if status == ReadStatus.READ else None
-
-
-def better(old: RecipientState | None, new: RecipientState) -> RecipientState:
-    """Reports come late and out of order: what a recipient has seen is never taken back."""
-    return new if _RANK[new] > _RANK[old] else (old or new)
-
-
-def by_recipients(current: State, recipients: Iterable[RecipientState | None]) -> State:
-    """The state of a sent message from those of its recipients."""
-    if current not in (State.SENT, State.DELIVERED):
-        return current
-    states = list(recipients)
-    if all(state is RecipientState.READ for state in states):
-        return State.READ
-    if all(state in (RecipientState.READ, RecipientState.DELIVERED) for state in states):
-        return State.DELIVERED
-    is_in = all(state not in (None, RecipientState.SENT) for state in states)
-    return State.UNDELIVERED if is_in and current is State.SENT else current
-
-
-REPORT_WINDOW = 7 * 86400.0  # seconds from the attempt to a report that may still settle it: the longest X-Mms-Expiry seen
-
-
-def the_candidate(jobs: Sequence[Job], at: float) -> Job | None:
-    """The one unknown message that a report without a known Message-ID settles; None when there is none, or more than one."""
-    fitting = [job for job in jobs if job.state is State.UNKNOWN and _reached_before(job, at)]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _reached_before(job: Job, at: float) -> bool:
-    return job.last_byte_at is not None and job.last_byte_at <= at <= job.last_byte_at + REPORT_WINDOW
 
 
 def clock_step(wall: float, monotonic: float) -> float:

@@ -24,9 +24,9 @@ from mmsproxy.post.desk import REPORTED, Report
 from mmsproxy.post.desk import report as mms_report
 from mmsproxy.post.insisting import insist
 from mmsproxy.post.job import FINAL, Job
-from mmsproxy.post.policy import by_delivery_report, by_read_report
 from mmsproxy.post.sms_parts import SmsReport
 from mmsproxy.post.store import Store
+from mmsproxy.post.verdicts import by_delivery_report, by_read_report
 from mmsproxy.wap_numbers import ReadStatus, Status
 from mmsproxy.wire import mms_pdu, sms_pdu, wap_push
 from mmsproxy.wire.mms_pdu import Address, DeliveryInd, ReadOrigInd
@@ -218,7 +218,7 @@ def _mms_report(pdu: mms_pdu.Pdu, now: float) -> Report | None:
     if isinstance(pdu, DeliveryInd) and pdu.to is not None and pdu.status is not None:
         return Report(pdu.message_id, str(pdu.to), by_delivery_report(pdu.status), _name(Status, pdu.status), now)
     if isinstance(pdu, ReadOrigInd) and isinstance(pdu.from_, Address) and pdu.read_status is not None:
-        return Report(pdu.message_id, str(pdu.from_), by_read_report(pdu.read_status), _name(ReadStatus, pdu.read_status), now)
+        return Report(pdu.message_id, str(pdu.from_), by_read_report(pdu.read_status), _name(ReadStatus, pdu.read_status), now, True)
     return None
 
 

@@ -18,6 +18,8 @@ SENDING = text("state = 'sending'")
 FALLING_BACK = text("fallback = 'sms' AND replaced_by IS NULL AND state IN ('failed', 'expired')")
 UNKNOWN = text("state = 'unknown'")
 UNCOUNTED = text("counted = FALSE")
+MMS_ONLY = text("kind = 'mms'")
+UNIDENTIFIED = text("carrier_message_id IS NULL AND kind = 'mms' AND state IN ('unknown', 'sent', 'delivered', 'read', 'undelivered')")
 
 GATEWAY = "*"  # the row of `lines` whose pause is the kill switch
 CALLBACKS = "callbacks"  # the row of `webhooks` that stands for the callback_url of single messages
@@ -95,7 +97,7 @@ messages = Table(
     _maybe("sender"),
     _maybe("subject"),
     _maybe("body"),
-    _whole("size"),  # of the PDU; 0 until it is made
+    _whole("size"),  # of the PDU, or of all TPDUs of an SMS; 0 until it is made
     _whole("stored"),  # octets kept for it: PDUs and media
     _flag("is_group"),
     _flag("delivery_report"),
@@ -115,6 +117,7 @@ messages = Table(
     _maybe("settled_by"),
     _whole("cost"),
     _flag("was_unknown"),
+    _whole("parts_sent"),  # of an SMS: rows of sms_parts that are sent
 )
 
 recipients = Table(
@@ -203,7 +206,7 @@ sms_parts = Table(
     _whole("total"),
     _text("line"),
     _whole("attempt"),
-    _text("state"),  # offered, sent, failed, unknown
+    _text("state"),  # begun, sent, failed, unknown
     _maybe_whole("reference"),
     _time("offered_at"),
     _maybe_time("ended_at"),

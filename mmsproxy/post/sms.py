@@ -50,12 +50,13 @@ def compose_sms(message: Message) -> Parcel:
     Messages that follow each other have different references, also those to one number.
     """
     reference = message.job.seq % REFERENCES
-    lines = [
-        f"{recipient.n} {part.length} {part.pdu}\n"
+    parts = [
+        (recipient.n, part)
         for recipient in message.recipients
         for part in sms_parts(recipient.number, message.text or "", reference=reference, report=message.delivery_report)
     ]
-    return Parcel(Pdu("".join(lines).encode("ascii")), is_new=True)
+    lines = [f"{recipient} {part.length} {part.pdu}\n" for recipient, part in parts]
+    return Parcel(Pdu("".join(lines).encode("ascii")), is_new=True, size=sum(part.length for _, part in parts))
 
 
 def pieces_of(data: bytes) -> tuple[Piece, ...]:

@@ -21,10 +21,11 @@ from mmsproxy.post.database import Tx
 from mmsproxy.post.desk import REPORTED, Report, same_number
 from mmsproxy.post.job import FINAL, Cause, Job, Kind, LeaseLost, RecipientState, State
 from mmsproxy.post.moves import job_by_seq, move
-from mmsproxy.post.policy import REPORT_WINDOW
+from mmsproxy.post.policy import after_part_proven
 from mmsproxy.post.reading import Run
 from mmsproxy.post.schema import UNCOUNTED, messages, recipients, sms_parts
-from mmsproxy.post.work import mark_recipients
+from mmsproxy.post.verdicts import REPORT_WINDOW
+from mmsproxy.post.work import give_back, mark_recipients
 from mmsproxy.wire.sms_pdu import Delivery, Status
 
 PORTION = 50  # messages
@@ -38,6 +39,9 @@ class PartState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+IN_DOUBT = (PartState.BEGUN, PartState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ async def end(tx: Tx, job: Job, n: int, state: PartState, *, reference: int | No
     on with the next part. May be repeated."""
     row = and_(sms_parts.c.message_seq == job.seq, sms_parts.c.n == n, sms_parts.c.attempt == job.attempts + 1)
     await tx.run(update(sms_parts).where(row).values(state=state.value, reference=reference, ended_at=tx.now))
+    if state is PartState.SENT:
+        await _count_sent(tx, job.seq)
     if state is PartState.UNKNOWN or (state is PartState.SENT and is_last):
         return
     mine = and_(messages.c.seq == job.seq, messages.c.fence == job.fence, messages.c.state == State.SENDING.value)
@@ -143,9 +149,21 @@ async def report(tx: Tx, heard: SmsReport) -> Job | None:
     seq, n = found
     job = await job_by_seq(tx, seq)
     await _keep_status(tx, seq, n, heard)
-    if job.state is State.UNKNOWN and await _is_complete(tx, seq):
-        job = await desk.proven(tx, job, Report(None, heard.number, None, "", heard.at))
+    if job.state is State.UNKNOWN:
+        job = await _settle_unknown(tx, job, heard)
     return await _count(tx, job)
+
+
+async def _settle_unknown(tx: Tx, job: Job, heard: SmsReport) -> Job:
+    """Sent when all parts are; when the others never left, it goes on with them, or is given up if its time is over."""
+    if await _is_complete(tx, job.seq):
+        return await desk.proven(tx, job, Report(None, heard.number, None, "", heard.at))
+    if any(part.state in IN_DOUBT for part in await parts_of(tx.run, job.seq)):
+        return job
+    await give_back(tx, job)
+    after = after_part_proven(job, tx.now)
+    columns: dict[str, Any] = {"due_at": after.due_at, "last_byte_at": None, "error": None}
+    return await move(tx, job, after.state, after.cause, reason=after.reason, **columns)
 
 
 async def catch_up(tx: Tx) -> int:
@@ -175,7 +193,7 @@ async def _part_in_doubt(tx: Tx, heard: SmsReport) -> tuple[int, int] | None:
         _numbered()
         .join(messages, messages.c.seq == sms_parts.c.message_seq)
         .where(UNKNOWN_SMS, messages.c.delivery_report.is_(True), sms_parts.c.line == heard.line)
-        .where(sms_parts.c.state.in_([PartState.BEGUN.value, PartState.UNKNOWN.value]))
+        .where(sms_parts.c.state.in_([state.value for state in IN_DOUBT]))
         .where(sms_parts.c.offered_at >= heard.at - REPORT_WINDOW)
     )
     fitting = [(row.message_seq, row.n) for row in (await tx.run(statement)).all() if same_number(row.number, heard.number)]
@@ -183,6 +201,7 @@ async def _part_in_doubt(tx: Tx, heard: SmsReport) -> tuple[int, int] | None:
         return None
     proven = {"state": PartState.SENT.value, "reference": heard.reference, "ended_at": tx.now}
     await tx.run(update(sms_parts).where(*_part(*fitting[0])).values(**proven))
+    await _count_sent(tx, fitting[0][0])
     return fitting[0]
 
 
@@ -246,6 +265,12 @@ async def _has_any_left(tx: Tx, seq: int) -> bool:
     """Whether a part of it left, or may have."""
     left = sms_parts.c.state.in_([PartState.SENT.value, PartState.UNKNOWN.value])
     return (await tx.run(select(sms_parts.c.n).where(sms_parts.c.message_seq == seq, left).limit(1))).scalar_one_or_none() is not None
+
+
+async def _count_sent(tx: Tx, seq: int) -> None:
+    """Anew each time, since an end may be told twice."""
+    sent = select(func.count()).where(sms_parts.c.message_seq == seq, sms_parts.c.state == PartState.SENT.value).scalar_subquery()
+    await tx.run(update(messages).where(messages.c.seq == seq).values(parts_sent=sent))
 
 
 async def _is_complete(tx: Tx, seq: int) -> bool:

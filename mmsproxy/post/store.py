@@ -141,11 +141,20 @@ class Store:
         await self.database.write(partial(work.drop, lease=lease))
 
     async def begin(
-        self, lease: Lease, worker: Worker, pdu: Pdu | None, *, transaction_id: str | None = None, is_new: bool = False
+        self,
+        lease: Lease,
+        worker: Worker,
+        pdu: Pdu | None,
+        *,
+        transaction_id: str | None = None,
+        is_new: bool = False,
+        size: int | None = None,
     ) -> Lease:
-        """Commits `sending`, before the first byte is offered; work on with the lease that it returns. Raises LeaseLost."""
-        step = partial(work.begin, lease=lease, worker=worker, limits=self.limits, pdu=pdu, transaction_id=transaction_id, is_new=is_new)
-        return await self.database.write(step)
+        """Commits `sending`, before the first byte is offered; work on with the lease that it returns. `size`: the octets that are to
+        leave, where they are others than the PDU's. Raises LeaseLost."""
+        octets = size if size is not None else 0 if pdu is None else len(pdu.data)
+        given = partial(work.begin, lease=lease, worker=worker, limits=self.limits, pdu=pdu)
+        return await self.database.write(partial(given, transaction_id=transaction_id, is_new=is_new, size=octets))
 
     async def last_byte(self, lease: Lease) -> None:
         """Before the last byte may leave. Raises LeaseLost, and then it must not."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Select, Subquery, Text, bindparam, insert, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Double, Select, Subquery, Text, TextClause, bindparam, func, insert, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mmsproxy.carrier.attempt import Outcome
@@ -20,11 +20,11 @@ from mmsproxy.link import Phase
 from mmsproxy.post import counting, reading, rows
 from mmsproxy.post.caps import Usage
 from mmsproxy.post.database import Tx
-from mmsproxy.post.job import CLAIMABLE, Cause, Job, Kind, Lease, LeaseLost, Priority, RecipientState, Result, State
+from mmsproxy.post.job import CLAIMABLE, Cause, Job, Lease, LeaseLost, Priority, RecipientState, Result, State
 from mmsproxy.post.moves import change, job_by_seq, move
 from mmsproxy.post.policy import Become, Limits, Send, View, Wait, decide, late_answer, settle, view_allows
 from mmsproxy.post.records import LineRow, Pdu
-from mmsproxy.post.schema import GATEWAY, GATEWAY_SCOPE, WAITING, attempts, lines, messages, pdus, recipients
+from mmsproxy.post.schema import GATEWAY, GATEWAY_SCOPE, MMS_ONLY, WAITING, attempts, lines, messages, pdus, recipients
 
 MAX_STALE = 50  # expired messages put away in one claim; the sweep takes the rest
 
@@ -90,9 +90,10 @@ async def drop(tx: Tx, lease: Lease) -> None:
 
 
 async def begin(
-    tx: Tx, lease: Lease, worker: Worker, limits: Limits, pdu: Pdu | None, *, transaction_id: str | None, is_new: bool
+    tx: Tx, lease: Lease, worker: Worker, limits: Limits, pdu: Pdu | None, *, transaction_id: str | None, is_new: bool, size: int
 ) -> Lease:
     """Commits `sending`. `is_new`: the PDU was just composed and is not kept yet. `pdu` None: it could not be made.
+    `size`: the octets that are to leave.
 
     Raises LeaseLost: it was canceled or taken over, everything is paused, or a cap was reached since the claim.
     """
@@ -107,12 +108,14 @@ async def begin(
         "lease_until": tx.now + worker.lease,
     }
     made = {} if pdu is None else _described(pdu, transaction_id)
+    if is_new and pdu is not None:
+        made |= {"size": size, "stored": _grown(job.seq, "request", pdu.data)}
     moved = await move(tx, job, State.SENDING, Cause.WORKER, keep_fence=True, **begun, **made)
     if is_new and pdu is not None:
         await _keep_pdu(tx, job.seq, "request", pdu)
-    await tx.run(insert(attempts), _attempt_row(moved, worker, tx.now, made))
+    await tx.run(insert(attempts), _attempt_row(moved, worker, tx.now, {**made, "size": size}))
     if limits.caps.window:
-        await counting.spend(tx, [GATEWAY_SCOPE], job.cost)
+        await counting.spend(tx, [GATEWAY_SCOPE], job.units)
     return Lease(moved, worker.owner, lease.fence, tx.now + worker.lease)
 
 
@@ -178,7 +181,7 @@ async def _next(tx: Tx, worker: Worker) -> Job | None:
     return None if seq is None else await job_by_seq(tx, seq)
 
 
-def _first(*fits: ColumnElement[bool]) -> Select[Any]:
+def _first(*fits: ColumnElement[bool] | TextClause) -> Select[Any]:
     """One look into the index for each priority, for the line's own messages and for those of any line that `fits`: flat, however many
     wait."""
     own, anybodys = (messages.c.line == bindparam("line", type_=Text),), (messages.c.line == "", *fits)
@@ -187,7 +190,7 @@ def _first(*fits: ColumnElement[bool]) -> Select[Any]:
     return select(best.c.seq).order_by(best.c.priority, best.c.due_at, best.c.seq).limit(1)
 
 
-def _head(priority: Priority, *which: ColumnElement[bool]) -> Subquery:
+def _head(priority: Priority, *which: ColumnElement[bool] | TextClause) -> Subquery:
     now = bindparam("now", type_=Double)
     free = or_(messages.c.lease_until.is_(None), messages.c.lease_until <= now)
     return (
@@ -202,7 +205,7 @@ def _head(priority: Priority, *which: ColumnElement[bool]) -> Subquery:
 
 # By Worker.has_sms; made once, for they are the largest statements of all, and every claim asks one. An SMS that is bound to a line without
 # a modem is claimed all the same: it fails with the reason, where it would wait in silence.
-_FIRST = {True: _first(), False: _first(messages.c.kind != Kind.SMS.value)}
+_FIRST = {True: _first(), False: _first(MMS_ONLY)}
 
 
 async def _lease(tx: Tx, job: Job, worker: Worker) -> Lease:
@@ -229,7 +232,7 @@ async def _check_money(tx: Tx, worker: Worker, limits: Limits, job: Job) -> None
     """Once more under a lock, since other lines claimed at the same time."""
     await tx.run(select(lines.c.name).where(lines.c.name == GATEWAY).with_for_update())
     view = await _view(tx, worker, limits)
-    decision = view_allows(job.cost, tx.now, limits, replace(view, next_free_at=0.0))
+    decision = view_allows(job.units, tx.now, limits, replace(view, next_free_at=0.0))
     if isinstance(decision, Wait):
         raise LeaseLost(f"message {job.id} has to wait: {decision.why}")
 
@@ -240,8 +243,14 @@ async def _keep_pdu(tx: Tx, seq: int, role: str, pdu: Pdu) -> None:
     await tx.run(same.on_conflict_do_update(index_elements=["message_seq", "role"], set_={"data": pdu.data, "headers": values["headers"]}))
 
 
+def _grown(seq: int, role: str, data: bytes) -> Any:
+    """messages.stored, before these octets are kept instead of those that are there."""
+    there = select(func.length(pdus.c.data)).where(pdus.c.message_seq == seq, pdus.c.role == role).scalar_subquery()
+    return messages.c.stored + len(data) - func.coalesce(there, 0)
+
+
 def _described(pdu: Pdu, transaction_id: str | None) -> dict[str, Any]:
-    return {"transaction_id": rows.clean(transaction_id), "sha256": hashlib.sha256(pdu.data).hexdigest(), "size": len(pdu.data)}
+    return {"transaction_id": rows.clean(transaction_id), "sha256": hashlib.sha256(pdu.data).hexdigest()}
 
 
 def _attempt_row(job: Job, worker: Worker, now: float, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,7 +264,7 @@ def _attempt_row(job: Job, worker: Worker, now: float, made: Mapping[str, Any]) 
         "code": "",
         "detail": "",
         "bytes_offered": 0,
-        "bytes_total": made.get("size", 0),
+        "bytes_total": made["size"],
         "tries": 0,
         "transaction_id": made.get("transaction_id"),
         "sha256": made.get("sha256"),
@@ -271,7 +280,9 @@ def _attempt_of(lease: Lease) -> tuple[Any, ...]:
 
 
 def _attempt_end(result: Result, now: float) -> dict[str, Any]:
+    total = {"bytes_total": result.bytes_total} if result.bytes_total else {}
     return {
+        **total,
         "ended_at": now,
         "phase": int(result.phase),
         "outcome": result.outcome.value,
@@ -288,7 +299,8 @@ def _attempt_end(result: Result, now: float) -> dict[str, Any]:
 async def _settle(tx: Tx, job: Job, result: Result, random: float) -> Job:
     settled = settle(job, result, tx.now, random)
     counters = {"failures": settled.failures, "unresolved": settled.unresolved, "was_unknown": settled.was_unknown}
-    columns = {"due_at": settled.due_at, **counters, **_known(result, "answer" if result.outcome is Outcome.SENT else None)}
+    known = _known(job.seq, result, "answer" if result.outcome is Outcome.SENT else None)
+    columns = {"due_at": settled.due_at, **counters, **known}
     if result.outcome is Outcome.NOT_SENT:
         columns["last_byte_at"] = None  # it was committed, and then the last byte did not leave after all
         await give_back(tx, job)
@@ -307,20 +319,22 @@ async def _finish_late(tx: Tx, job: Job, lease: Lease, result: Result) -> Job:
     state = late_answer(result)
     if job.state is not State.UNKNOWN or job.attempts != lease.job.attempts or state is None:
         return job
-    moved = await move(tx, job, state, Cause.WORKER, reason=result.error, **_known(result, "answer"))
+    moved = await move(tx, job, state, Cause.WORKER, reason=result.error, **_known(job.seq, result, "answer"))
     await _keep_answer(tx, job.seq, result)
     if state is State.SENT:
         await mark_recipients(tx, job.seq, RecipientState.SENT)
     return moved
 
 
-def _known(result: Result, settled_by: str | None) -> dict[str, Any]:
+def _known(seq: int, result: Result, settled_by: str | None) -> dict[str, Any]:
     """What an attempt taught about the message itself."""
     columns: dict[str, Any] = {"settled_by": settled_by, "response_text": rows.clean(result.response_text)}
     if result.carrier_message_id is not None:  # with an Ok to another transaction too: a report may prove later that it was ours
         columns["carrier_message_id"] = rows.clean(result.carrier_message_id)
     if result.outcome is Outcome.SENT:
         columns["error"] = None
+    if result.answer is not None:
+        columns["stored"] = _grown(seq, "answer", result.answer)
     return columns
 
 
@@ -343,11 +357,11 @@ async def mark_recipients(tx: Tx, seq: int, state: RecipientState) -> None:
 
 
 async def give_back(tx: Tx, job: Job) -> None:
-    """What the caps counted for an attempt that never left."""
+    """What the caps counted for an attempt that never left, or for those parts of it that did not."""
     started = select(attempts.c.started_at).where(attempts.c.message_seq == job.seq, attempts.c.number == job.attempts)
     spent_at = (await tx.run(started)).scalar_one_or_none()
     if spent_at is not None:
-        await counting.give_back(tx, GATEWAY_SCOPE, job.cost, spent_at)
+        await counting.give_back(tx, GATEWAY_SCOPE, job.units, spent_at)
 
 
 async def _line_row(tx: Tx, name: str) -> LineRow:

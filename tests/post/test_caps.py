@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmsproxy.post.caps import DAY, HOUR, MINUTE, Caps, Usage, minute_of
+from mmsproxy.post.caps import DAY, HOUR, MINUTE, Caps, Full, Usage, exceeded, minute_of
 
 NOW = 1_800_000_000.0
 
@@ -63,3 +65,18 @@ def test_no_rolling_hour_ever_has_more_than_the_cap(spends: list[tuple[int, int]
 def test_minutes(at: float) -> None:
     assert minute_of(at) <= at < minute_of(at) + MINUTE
     assert minute_of(at) % MINUTE == 0
+
+
+@pytest.mark.parametrize(
+    ("caps", "cost", "full"),
+    [
+        (Caps(0, 0), 10_000, None),
+        (Caps(3, 0), 3, None),
+        (Caps(3, 0), 4, Full("per_hour", 3, inf)),
+        (Caps(3, 2), 3, Full("per_day", 2, inf)),
+        (Caps(2, 3), 4, Full("per_hour", 2, inf)),
+        (Caps(0, 3), 4, Full("per_day", 3, inf)),
+    ],
+)
+def test_what_never_fits(caps: Caps, cost: int, full: Full | None) -> None:
+    assert exceeded(caps, cost) == full

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from mmsproxy.post import desk
 from mmsproxy.post.admission import Refused
 from mmsproxy.post.desk import PORTION, Report, same_number
 from mmsproxy.post.job import Fallback, Job, Kind, NotAllowed, RecipientState, Result, State
@@ -26,7 +27,7 @@ def ended(store: Store, worker: Worker, draft: MakeDraft, result: MakeResult):
     """A message that was accepted and tried."""
 
     async def make(outcome: str, drafted: Draft | None = None, **fields) -> Job:
-        wanted = drafted or draft()
+        wanted = drafted or draft(delivery_report=True)
         (message,) = (await store.accept([wanted])).messages
         lease = await store.begin(await store.claim(worker), worker, wanted.pdu)
         assert lease.job.id == message.job.id
@@ -137,7 +138,7 @@ async def test_the_newest_of_two_with_the_same_message_id_and_number(store: Stor
 
 async def test_a_report_settles_the_only_unknown_message(store: Store, ended, draft: MakeDraft, clock) -> None:
     job = await ended("unknown")
-    await ended("unknown", draft(recipients=(TWO,)))
+    await ended("unknown", draft(recipients=(TWO,), delivery_report=True))
     clock.go(60)
     heard = await store.report(Report("m-77", ONE, RecipientState.DELIVERED, "Retrieved", clock.now))
     assert heard is not None
@@ -163,6 +164,35 @@ async def test_two_unknown_messages_stay_unknown(store: Store, ended, clock) -> 
     jobs = [await ended("unknown"), await ended("unknown")]
     assert await store.report(Report("m-77", ONE, RecipientState.DELIVERED, "Retrieved", clock.now)) is None
     assert [(await store.message(job.id)).job.state for job in jobs] == [State.UNKNOWN, State.UNKNOWN]
+
+
+async def test_a_report_that_nobody_asked_for_proves_nothing(store: Store, ended, draft: MakeDraft, clock) -> None:
+    job = await ended("unknown", draft(read_report=True))
+    assert await store.report(Report("m-77", ONE, RecipientState.DELIVERED, "Retrieved", clock.now)) is None
+    heard = await store.report(Report("m-77", ONE, RecipientState.READ, "Read", clock.now, is_read=True))
+    assert heard is not None
+    assert (heard.id, heard.state) == (job.id, State.READ)
+
+
+@pytest.mark.parametrize(("asked", "settled"), [(True, False), (False, True)])
+async def test_a_sent_message_without_a_message_id_may_be_meant(store: Store, ended, draft: MakeDraft, clock, asked, settled) -> None:
+    job = await ended("unknown")
+    await ended("sent", draft(delivery_report=asked), carrier_message_id=None)
+    heard = await store.report(Report("m-77", "2025550123", RecipientState.DELIVERED, "Retrieved", clock.now))
+    assert (heard is not None) is settled
+    assert ((await store.message(job.id)).job.state is State.UNKNOWN) is not settled
+
+
+async def test_too_many_that_may_be_meant(store: Store, ended, draft: MakeDraft, clock, monkeypatch) -> None:
+    monkeypatch.setattr(desk, "CANDIDATES", 1)
+    job = await ended("unknown")
+    heard = Report("m-77", ONE, RecipientState.DELIVERED, "Retrieved", clock.now)
+    await ended("unknown", draft(recipients=("+12020000123",), delivery_report=True))
+    assert await store.report(heard) is None
+    monkeypatch.undo()
+    settled = await store.report(heard)
+    assert settled is not None
+    assert settled.id == job.id
 
 
 @pytest.mark.parametrize(

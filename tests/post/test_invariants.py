@@ -128,6 +128,7 @@ ACTIONS = (
             "valid_for": st.sampled_from([60.0, 3600.0, 7200.0]),
             "fallback": st.sampled_from(Fallback),
             "number": st.sampled_from(NUMBERS),
+            "cost": st.sampled_from([1, 1, 1, 5]),
         },
     ),
     Action("post_at_the_mm1_door", 3, {"content": st.sampled_from([b"one", b"two"])}),
@@ -171,6 +172,7 @@ class Histories(RuleBasedStateMachine):
         self.posted_at_mm1: dict[bytes, str] = {}
         self.resent: dict[str, int] = {}
         self.certain: dict[str, int] = {}
+        self.costs: dict[str, int] = {}
         self.log_seq = 0
         self.store: Store
         self.limits = Limits()
@@ -216,7 +218,9 @@ class Histories(RuleBasedStateMachine):
 
     # Senders
 
-    def accept(self, line: str, priority: Priority, later: float | None, valid_for: float, fallback: Fallback, number: str) -> None:
+    def accept(
+        self, line: str, priority: Priority, later: float | None, valid_for: float, fallback: Fallback, number: str, cost: int
+    ) -> None:
         draft = Draft(
             (number,),
             line=line,
@@ -225,11 +229,15 @@ class Histories(RuleBasedStateMachine):
             valid_for=valid_for,
             fallback=fallback,
             pdu=Pdu(b"api"),
+            delivery_report=True,
+            cost=cost,
         )
-        self.acknowledge(self.do(self.store.accept([draft])).messages[0].job.id)
+        message_id = self.do(self.store.accept([draft])).messages[0].job.id
+        self.costs[message_id] = cost
+        self.acknowledge(message_id)
 
     def post_at_the_mm1_door(self, content: bytes) -> None:
-        draft = Draft((NUMBERS[0],), door=Door.MM1, client="192.0.2.7", valid_for=55.0, pdu=Pdu(content))
+        draft = Draft((NUMBERS[0],), door=Door.MM1, client="192.0.2.7", valid_for=55.0, pdu=Pdu(content), delivery_report=True)
         turn = self.do(self.store.accept_post(draft))
         message_id = self.posted_at_mm1.get(content)
         before = None if message_id is None else self.states[message_id]
@@ -405,7 +413,10 @@ class Histories(RuleBasedStateMachine):
                 assert old == event.data["previous"]
                 assert Cause(str(event.data["cause"])) in TRANSITIONS[old, new]
                 assert old not in (State.CANCELED, State.PARTIAL)
-            if event.data.get("cause") == Cause.POLICY:
+            if event.data.get("cause") == Cause.POLICY and new in (State.FAILED, State.EXPIRED):
+                assert event.data["error"]["code"] == "over_cap"
+                assert self.costs[event.message_id] > self.limits.caps.per_hour > 0
+            elif event.data.get("cause") == Cause.POLICY:
                 assert self.limits.unknown is UnknownPolicy.RESEND_SAME_TID
                 self.may_post[event.message_id] = True
                 self.resent[event.message_id] = self.resent.get(event.message_id, 0) + 1
@@ -442,9 +453,9 @@ class Histories(RuleBasedStateMachine):
 
     def check_caps(self) -> None:
         limit = self.limits.caps.per_hour
-        begun = [post.begun_at for post in self.wire.posts]
-        for end in begun if limit else ():
-            assert sum(end - HOUR < at <= end for at in begun) <= limit, "more in an hour than the cap allows"
+        begun = [(post.begun_at, self.costs.get(post.message_id, 1)) for post in self.wire.posts]
+        for end, _ in begun if limit else ():
+            assert sum(cost for at, cost in begun if end - HOUR < at <= end) <= limit, "more in an hour than the cap allows"
 
     def teardown(self) -> None:
         """I6: left alone, everything comes to rest within its valid_for and one attempt."""

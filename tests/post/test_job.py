@@ -16,12 +16,14 @@ queued retrying -> sending worker
 sending -> sent partial failed unknown retrying worker
 sending -> retrying failed unknown start
 scheduled queued retrying -> canceled person
-queued retrying -> expired clock
+queued retrying -> expired partial clock
+queued retrying -> partial person
+queued retrying -> failed expired partial policy
 sent -> delivered read undelivered report
 delivered -> read report
 failed expired -> queued person
 failed expired -> queued sender
-unknown -> sent report
+unknown -> sent retrying partial report
 unknown -> sent failed queued person
 unknown -> sent failed worker
 unknown -> retrying policy

@@ -11,7 +11,7 @@ import pytest
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
 from mmsproxy.post.caps import Caps, Usage
-from mmsproxy.post.job import Cause, Door, Fallback, Job, Kind, NotAllowed, Reason, RecipientState, Result, State
+from mmsproxy.post.job import Cause, Door, Fallback, Job, Kind, NotAllowed, Reason, Result, State
 from mmsproxy.post.policy import (
     JITTER,
     RETRY_SCHEDULE,
@@ -23,10 +23,6 @@ from mmsproxy.post.policy import (
     UnknownPolicy,
     View,
     Wait,
-    better,
-    by_delivery_report,
-    by_read_report,
-    by_recipients,
     check_cancel,
     check_resolve,
     check_retry,
@@ -38,7 +34,6 @@ from mmsproxy.post.policy import (
     recover,
     retry_delay,
     settle,
-    the_candidate,
 )
 
 NOW = 1_800_000_000.0
@@ -86,6 +81,23 @@ def test_what_is_to_be_done(given: Job, expected: object) -> None:
 )
 def test_the_line_and_the_caps(view: View, expected: object) -> None:
     assert decide(job(), NOW, Limits(), view) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [({}, State.FAILED), ({"was_unknown": True}, State.EXPIRED), ({"parts_sent": 2}, State.PARTIAL), ({"parts_sent": 3}, None)],
+)
+def test_what_costs_more_than_a_cap_is_ended(fields: dict[str, Any], state: State | None) -> None:
+    """Of an SMS only the parts that have not left cost anything."""
+    decision = decide(job(State.RETRYING, cost=8, **fields), NOW, Limits(caps=Caps(5, 0)), View())
+    if state is None:
+        assert decision == Send()
+        return
+    assert isinstance(decision, Become)
+    assert (decision.state, decision.cause) == (state, Cause.POLICY)
+    assert decision.reason is not None
+    assert decision.reason.code == "over_cap"
+    assert ("may have delivered" in decision.reason.detail) is ("was_unknown" in fields)
 
 
 def test_expiry_says_what_went_wrong() -> None:
@@ -305,65 +317,6 @@ def test_fallback_only_when_it_is_certain(given: Job, expected: bool) -> None:
 )
 def test_identical_posts(given: Job, expected: Identical) -> None:
     assert identical_post(given, NOW, Limits()) is expected
-
-
-# reports
-
-R = RecipientState
-
-
-def test_what_a_report_says() -> None:
-    said = {status: by_delivery_report(status) for status in range(0x78, 0x90)}
-    assert {status for status, state in said.items() if state is R.DELIVERED} == {0x81, 0x86}
-    assert {status for status, state in said.items() if state is R.UNDELIVERED} == {0x80, 0x82, 0x84, 0x87}
-    assert [by_read_report(status) for status in (0x80, 0x81, 0x82)] == [R.READ, None, None]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "after"),
-    [
-        (None, R.SENT, R.SENT),
-        (R.SENT, R.DELIVERED, R.DELIVERED),
-        (R.DELIVERED, R.READ, R.READ),
-        (R.READ, R.DELIVERED, R.READ),
-        (R.SENT, R.UNDELIVERED, R.UNDELIVERED),
-        (R.DELIVERED, R.UNDELIVERED, R.DELIVERED),
-        (R.UNDELIVERED, R.DELIVERED, R.DELIVERED),
-    ],
-)
-def test_reports_out_of_order(old: RecipientState | None, new: RecipientState, after: RecipientState) -> None:
-    assert better(old, new) is after
-
-
-@pytest.mark.parametrize(
-    ("current", "recipients", "after"),
-    [
-        (State.SENT, [R.SENT, R.READ], State.SENT),
-        (State.SENT, [R.DELIVERED, R.READ], State.DELIVERED),
-        (State.SENT, [R.READ, R.READ], State.READ),
-        (State.SENT, [R.UNDELIVERED, R.SENT], State.SENT),
-        (State.SENT, [R.UNDELIVERED, None], State.SENT),
-        (State.SENT, [R.UNDELIVERED, R.READ], State.UNDELIVERED),
-        (State.DELIVERED, [R.READ, R.READ], State.READ),
-        (State.DELIVERED, [R.DELIVERED, R.UNDELIVERED], State.DELIVERED),
-        (State.UNDELIVERED, [R.DELIVERED], State.UNDELIVERED),
-        (State.UNKNOWN, [R.DELIVERED], State.UNKNOWN),
-        (State.READ, [R.DELIVERED], State.READ),
-    ],
-)
-def test_the_message_by_its_recipients(current: State, recipients: list[RecipientState | None], after: State) -> None:
-    assert by_recipients(current, recipients) is after
-
-
-def test_a_report_settles_only_what_it_must_mean() -> None:
-    doubtful = job(State.UNKNOWN, last_byte_at=NOW - 60)
-    assert the_candidate([doubtful], NOW) is doubtful
-    assert the_candidate([doubtful, doubtful], NOW) is None
-    assert the_candidate([], NOW) is None
-    assert the_candidate([doubtful, job(State.SENT, last_byte_at=NOW - 60)], NOW) is doubtful
-    assert the_candidate([doubtful], NOW - 61) is None
-    assert the_candidate([doubtful], NOW + 8 * 86400) is None
-    assert the_candidate([job(State.UNKNOWN)], NOW) is None
 
 
 @pytest.mark.parametrize(("wall", "step"), [(1.0, 0.0), (6.0, 0.0), (6.1, pytest.approx(5.1)), (-3600.0, -3601.0), (3.2e8, 3.2e8 - 1)])

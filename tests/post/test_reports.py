@@ -145,7 +145,7 @@ class Desk:
         self.reports = Reports(store, [ModemLine("host"), self.line])
 
     async def mms(self, outcome: str = "sent", number: str = NUMBER, **fields: Any) -> str:
-        message_id = (await self.store.accept([Draft((number,))])).messages[0].job.id
+        message_id = (await self.store.accept([Draft((number,), delivery_report=True, read_report=True)])).messages[0].job.id
         lease = await self.store.claim(self.worker)
         assert isinstance(lease, Lease)
         lease = await self.store.begin(lease, self.worker, None)

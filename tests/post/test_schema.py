@@ -6,7 +6,7 @@ from sqlalchemy import Text, bindparam, inspect, select, text, types
 
 from mmsproxy.post.job import Priority
 from mmsproxy.post.policy import Limits, UnknownPolicy
-from mmsproxy.post.schema import FALLING_BACK, messages, metadata
+from mmsproxy.post.schema import FALLING_BACK, MMS_ONLY, UNIDENTIFIED, messages, metadata
 from mmsproxy.post.store import Store
 from mmsproxy.post.sweeping import overdue
 from mmsproxy.post.work import _head
@@ -50,6 +50,8 @@ async def test_each_look_into_the_queue_has_its_index(sqlite_store: Store) -> No
     limits = Limits(unknown=UnknownPolicy.RESEND_SAME_TID)
     looks = {
         "messages_claim": select(_head(Priority.NORMAL, messages.c.line == bindparam("line", type_=Text))).params(now=1.0, line="mint"),
+        "messages_claim_mms": select(_head(Priority.NORMAL, messages.c.line == "", MMS_ONLY)).params(now=1.0),
+        "messages_unidentified": select(messages.c.seq).where(UNIDENTIFIED, messages.c.last_byte_at.between(1.0, 2.0)),
         **dict(
             zip(
                 ("messages_scheduled", "messages_expiry", "messages_sending", "messages_unknown"),

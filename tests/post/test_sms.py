@@ -198,6 +198,8 @@ async def test_sent(office: Office, text: str) -> None:
     assert await office.parts(job) == [("sent", n + 1) for n in range(len(line.box.sent))]
     (attempt,) = await office.store.attempts(job)
     assert (attempt.outcome, attempt.phase, attempt.tries) == (Outcome.SENT, Phase.ANSWER_WHOLE, len(line.box.sent))
+    octets = sum(len(pdu) // 2 - 1 for pdu in line.box.sent)  # without the octet for the service centre
+    assert (attempt.bytes_offered, attempt.bytes_total, (await office.store.message(message_id)).size) == (octets, octets, octets)
     assert attempt.bytes_offered == sum(len(pdu) // 2 - 1 for pdu in line.box.sent)
     assert attempt.last_byte_at is not None
 

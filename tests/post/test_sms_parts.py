@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from mmsproxy.post import sms_parts
+from mmsproxy.post import sms_parts, tallies
 from mmsproxy.post.job import Job, Kind, Lease, LeaseLost, RecipientState, State
-from mmsproxy.post.policy import REPORT_WINDOW
 from mmsproxy.post.records import Draft, Pdu
 from mmsproxy.post.sms_parts import PartState, SmsReport
 from mmsproxy.post.store import Store
+from mmsproxy.post.verdicts import REPORT_WINDOW
 from mmsproxy.post.work import Worker
 
 NUMBER = "+12025550123"
@@ -328,18 +328,105 @@ async def test_a_part_under_way_is_not_proven_by_a_strange_report(sender: Sender
     assert await sender.report(9, DELIVERED) is None
 
 
-async def test_a_proven_part_does_not_make_the_message_whole(sender: Sender) -> None:
+async def one_sent_one_in_doubt(sender: Sender) -> tuple[str, Lease]:
     """Part 2 of 3 was in doubt; part 3 was never begun."""
-    message_id = await sender.accept()
+    message_id = await sender.accept(cost=3)
     lease, job = await sender.begin()
     await sender.part(lease, job, 0, 3)
     await sender.end(job, 0, PartState.SENT, reference=1)
     await sender.part(lease, job, 1, 3)
     await sender.end(job, 1, PartState.UNKNOWN)
     await sender.store.finish(lease, sender.result("unknown"))
+    return message_id, lease
+
+
+async def spent(store: Store) -> int:
+    minutes = (await store.read(partial(tallies.spent, since=0.0))).minutes
+    return sum(units for _, units in minutes)
+
+
+async def test_a_proven_part_does_not_make_the_message_whole(sender: Sender, clock: Any) -> None:
+    """It goes on with the parts that never left, and they alone are paid for."""
+    message_id, _ = await one_sent_one_in_doubt(sender)
+    assert await spent(sender.store) == 3
     await sender.report(2, DELIVERED)
-    assert (await sender.state(message_id))[0] is State.UNKNOWN
+    job = (await sender.store.message(message_id)).job
+    assert (job.state, job.parts_sent, job.units, job.error) == (State.RETRYING, 2, 1, None)
     assert [row.state for row in await sender.rows(message_id)] == ["sent", "sent"]
+    assert await spent(sender.store) == 2
+    lease, job = await sender.begin()
+    await sender.part(lease, job, 2, 3)
+    await sender.end(job, 2, PartState.SENT, reference=3, is_last=True)
+    assert (await sender.store.finish(lease, sender.result("sent"))).state is State.SENT
+    assert await spent(sender.store) == 3
+
+
+async def test_a_proven_part_when_the_time_is_over(sender: Sender, clock: Any) -> None:
+    message_id, _ = await one_sent_one_in_doubt(sender)
+    clock.go(4000)
+    await sender.report(2, DELIVERED)
+    job = (await sender.store.message(message_id)).job
+    assert job.state is State.PARTIAL
+    assert job.error is not None
+    assert job.error.detail.startswith("2 of its parts were sent")
+
+
+async def test_another_part_in_doubt_keeps_the_doubt(sender: Sender) -> None:
+    message_id, _ = await one_sent_one_in_doubt(sender)
+    await sender.report(1, DELIVERED)
+    assert (await sender.state(message_id))[0] is State.UNKNOWN
+
+
+async def retrying_with_one_part_sent(sender: Sender) -> Job:
+    await sender.accept(cost=3)
+    lease, job = await sender.begin()
+    await sender.part(lease, job, 0, 3)
+    await sender.end(job, 0, PartState.SENT, reference=1)
+    await sender.end(job, 0, PartState.SENT, reference=1)  # told twice, counted once
+    retrying = await sender.store.finish(lease, sender.result("not_sent"))
+    assert (retrying.state, retrying.parts_sent) == (State.RETRYING, 1)
+    return retrying
+
+
+async def test_money_is_given_back_for_what_did_not_leave(sender: Sender, clock: Any) -> None:
+    job = await retrying_with_one_part_sent(sender)
+    assert await spent(sender.store) == 1
+    clock.now = job.due_at or 0.0
+    lease, _ = await sender.begin()
+    assert await spent(sender.store) == 3
+    await sender.store.finish(lease, sender.result("not_sent"))
+    assert await spent(sender.store) == 1
+
+
+async def test_canceled_when_a_part_was_sent(sender: Sender) -> None:
+    job = await retrying_with_one_part_sent(sender)
+    canceled = await sender.store.cancel(job.id)
+    assert canceled.state is State.PARTIAL
+    assert canceled.error is not None
+    assert (canceled.error.code, canceled.error.detail) == ("canceled", "1 of its parts were sent; then: a person canceled the rest")
+
+
+@pytest.mark.parametrize("by", ["sweep", "claim"])
+async def test_expired_when_a_part_was_sent(sender: Sender, clock: Any, by: str) -> None:
+    job = await retrying_with_one_part_sent(sender)
+    clock.go(4000)
+    if by == "sweep":
+        await sender.store.sweep()
+    else:
+        await sender.store.claim(sender.worker)
+    ended = (await sender.store.message(job.id)).job
+    assert ended.state is State.PARTIAL
+    assert ended.error is not None
+    assert ended.error.code == "expired"
+    assert await spent(sender.store) == 1
+
+
+async def test_failed_when_a_part_was_sent(sender: Sender, clock: Any) -> None:
+    job = await retrying_with_one_part_sent(sender)
+    clock.now = job.due_at or 0.0
+    lease, _ = await sender.begin()
+    failed = await sender.store.finish(lease, sender.result("not_sent", retryable=False, code="no_sms"))
+    assert failed.state is State.PARTIAL
 
 
 async def test_the_report_of_an_sms_never_settles_an_mms_nor_the_other_way_round(sender: Sender, draft: Any) -> None:

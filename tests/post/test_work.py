@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from mmsproxy.carrier.attempt import Outcome
 from mmsproxy.link import Phase
 from mmsproxy.post.caps import Caps
 from mmsproxy.post.job import Door, Kind, Lease, LeaseLost, Priority, RecipientState, Result, State
 from mmsproxy.post.policy import Limits, Wait
-from mmsproxy.post.records import Draft, Pdu
-from mmsproxy.post.schema import GATEWAY
+from mmsproxy.post.records import Draft, NewMedia, Pdu
+from mmsproxy.post.schema import GATEWAY, messages
 from mmsproxy.post.store import Store
 from mmsproxy.post.work import Worker
 
@@ -138,6 +139,45 @@ async def test_caps(store: Store, worker: Worker, draft: MakeDraft, result: Make
     assert await store.claim(worker) == Wait(None, "empty")  # its hour is over too
     await store.accept([draft()])
     await claimed(store, worker)
+
+
+async def test_what_costs_more_than_a_cap_fails_and_blocks_nobody(store: Store, worker: Worker, draft: MakeDraft) -> None:
+    store.limits = Limits(caps=Caps(per_hour=3, per_day=2))
+    large, other = [message.job.id for message in (await store.accept([draft(cost=4), draft(cost=2)])).messages]
+    assert (await claimed(store, worker)).job.id == other
+    job = (await store.message(large)).job
+    assert (job.state, job.error.code, job.error.retryable) == (State.FAILED, "over_cap", False)
+    assert "it costs 4 units, and limits.per_day is 2; raise limits.per_day" in job.error.detail
+
+
+async def stored(store: Store) -> list[int]:
+    async with store.database.read() as connection:
+        return list((await connection.execute(select(messages.c.stored).order_by(messages.c.seq))).scalars())
+
+
+async def test_what_is_kept_is_counted(store: Store, worker: Worker, draft: MakeDraft, result: MakeResult, clock) -> None:
+    """store.keep_mib is of octets that are there: the PDU that was composed, and the last answer only."""
+    await store.accept([draft(pdu=None, media=(NewMedia("image/jpeg", b"12345"),))])
+    assert await stored(store) == [5]
+    made = Pdu(b"x" * 100)
+    lease = await store.begin(await claimed(store, worker), worker, made, is_new=True)
+    assert await stored(store) == [105]
+    job = await store.finish(lease, result("refused", response_status=0xC0, answer=b"y" * 30))
+    assert await stored(store) == [135]
+    clock.now = job.due_at
+    lease = await store.begin(await claimed(store, worker), worker, made)
+    await store.finish(lease, result("sent", answer=b"z" * 10))
+    assert await stored(store) == [115]
+
+
+async def test_a_late_answer_is_counted_too(store: Store, worker: Worker, draft: MakeDraft, result: MakeResult, clock) -> None:
+    await store.accept([draft()])
+    lease = await sending(store, worker, draft())
+    await store.last_byte(lease)
+    clock.go(1000)
+    await store.sweep()
+    assert (await store.finish(lease, result("sent", answer=b"z" * 10))).state is State.SENT
+    assert await stored(store) == [len(draft().pdu.data) + 10]
 
 
 async def test_caps_hold_for_several_lines_at_once(store: Store, draft: MakeDraft) -> None:
