@@ -75,7 +75,7 @@ class Gateway:
         async with AsyncExitStack() as stack:
             fetch = MediaSource(self._settings.media.fetch)
             office = await open_office(self._settings, list(self.fleet), base=self._base, fetch=fetch.file)
-            stack.push_async_callback(office.store.close)
+            stack.push_async_callback(office.close)
             desk = self._desk(office)
             more, meters = await self._start_watching(stack, office, desk)
             await self._open_doors(stack, office, desk, token, more, meters)

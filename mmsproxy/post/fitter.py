@@ -26,6 +26,7 @@ OVERHEAD = 4096  # octets for headers, SMIL and names (delivery.md 7, images 1)
 LEAST_SHARE = 16 * 1024  # octets for each of several pictures
 TIMEOUT = 30.0  # seconds for one picture; the child's own limit of 5 s of processor time comes first
 IDLE = 120.0  # seconds without work after which the child is ended
+GIF = "image/gif"
 STRIPPED = ("image/jpeg", "image/png")
 MAX_HEAD = 64 * 1024  # octets of an answer's JSON
 MAX_DATA = 64 * 1024 * 1024
@@ -104,13 +105,15 @@ class Fitter:
         if not shrink:
             stripped = tuple([await self._stripped(n, file) if file.content_type in STRIPPED else file for n, file in enumerate(files)])
             return _within(stripped, limit, other), ()
-        fitted = list(files)
-        pictures = sorted((n for n, file in enumerate(files) if file.kind == "image"), key=lambda n: len(files[n].data))
-        room = limit - other - OVERHEAD - sum(len(file.data) for file in files if file.kind != "image")
-        waiting = sum(len(files[n].data) for n in pictures)
-        if pictures and room < sum(min(len(files[n].data), LEAST_SHARE) for n in pictures):
+        pictures = sorted((n for n, file in enumerate(files) if _may_shrink(file)), key=lambda n: len(files[n].data))
+        room = limit - other - OVERHEAD - sum(len(file.data) for file in files if not _may_shrink(file))
+        least = sum(min(len(files[n].data), LEAST_SHARE) for n in pictures)
+        if room < least and any(file.kind == "image" for file in files):
             raise _too_large(files, limit, other)
-        warnings: dict[int, Warnings] = {}
+        fitted, warnings = list(files), dict[int, Warnings]()
+        for n in (n for n, file in enumerate(files) if file.content_type == GIF):
+            fitted[n], _ = await self._fitted(n, files[n], len(files[n].data), limit)  # only looked at
+        waiting = sum(len(files[n].data) for n in pictures)
         for n in pictures:  # the smallest first: what it leaves of its share is for the larger ones
             size = len(files[n].data)
             budget = min(room, max(LEAST_SHARE, room * size // waiting))
@@ -225,6 +228,11 @@ async def _talk(child: asyncio.subprocess.Process, job: bytes) -> tuple[dict[str
     return head, await child.stdout.readexactly(data_size)
 
 
+def _may_shrink(file: File) -> bool:
+    """A GIF is an image that may not: coded anew it would lose its animation."""
+    return file.kind == "image" and file.content_type != GIF
+
+
 def _within(files: tuple[File, ...], limit: int, other: int) -> tuple[File, ...]:
     if other + sum(len(file.data) for file in files) > limit:
         raise _too_large(files, limit, other)
@@ -234,10 +242,11 @@ def _within(files: tuple[File, ...], limit: int, other: int) -> tuple[File, ...]
 def _too_large(files: Sequence[File], limit: int, other: int) -> TooLarge:
     """Names the files that stay as they are, or all when it is the pictures that are too many."""
     size = other + sum(len(file.data) for file in files)
-    fixed = [n for n, file in enumerate(files) if file.kind != "image" or file.content_type == "image/gif"]
+    fixed = [n for n, file in enumerate(files) if not _may_shrink(file)]
     at_fault = fixed or range(len(files))
     names = ", ".join(f"{_called(n, files[n])} ({len(files[n].data):,})" for n in at_fault)
-    detail = f"{names} cannot be shrunk" if fixed else f"no room for {names}" if files else ""
+    gif = "; a GIF would lose its animation" if any(files[n].content_type == GIF for n in fixed) else ""
+    detail = f"{names} cannot be shrunk{gif}" if fixed else f"no room for {names}" if files else ""
     return TooLarge(size, limit, tuple(f"/media/{n}" for n in at_fault) or ("/text",), detail)
 
 

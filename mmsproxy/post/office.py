@@ -50,8 +50,6 @@ class Office:
     async def start(self, lines_stop: Callable[[], Awaitable[None]]) -> None:
         """Begins to work. `lines_stop` ends the lines' attempts; `stop` calls it once nothing more is claimed."""
         async with AsyncExitStack() as stack:
-            await self._fitter.start()
-            stack.push_async_callback(self._fitter.stop)
             await self._reports.start()
             stack.push_async_callback(self._reports.stop)
             await self._keeper.start()
@@ -64,8 +62,15 @@ class Office:
         await asyncio.gather(self.outbox.stop(), lines_stop())
 
     async def stop(self) -> None:
-        """Settles what is under way and stops the lines. The store stays open for the doors. May be called twice."""
+        """Settles what is under way and stops the lines. Store and fitter stay open for the doors. May be called twice."""
         await self._stack.aclose()
+
+    async def close(self) -> None:
+        """When the doors are closed: nobody asks store or fitter any more. May be called twice."""
+        try:
+            await self._fitter.stop()
+        finally:
+            await self.store.close()
 
 
 async def open_office(settings: Settings, lines: Sequence[Line], *, base: Path, fetch: Fetch | None = None) -> Office:

@@ -103,6 +103,21 @@ async def test_what_cannot_be_shrunk_is_named_with_sizes(fitter: Fitter) -> None
     assert (caught.value.size, caught.value.pointers) == (1001, ("/text",))
 
 
+async def test_a_gif_takes_its_place_whole_and_the_photo_takes_the_rest(fitter: Fitter) -> None:
+    """Its share by size would be less than it is, and it never gets smaller."""
+    out = io.BytesIO()
+    frames = [Image.effect_noise((200, 200), 90) for _ in range(3)]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    gif = File("image/gif", out.getvalue(), "dance.gif")
+    limit = len(gif.data) + OVERHEAD + 40_000
+    assert len(gif.data) > 40_000
+    files, warnings = await fitter.fit_all((LARGE, gif), limit, 0, True)
+    assert files[1] == gif
+    assert total(files) + OVERHEAD <= limit
+    assert LEAST_SHARE < len(files[0].data) <= 40_000
+    assert [warning["n"] for warning in warnings] == [0]
+
+
 async def test_a_gif_over_the_budget_is_named(fitter: Fitter) -> None:
     frames = [Image.effect_noise((200, 200), 90) for _ in range(8)]
     out = io.BytesIO()

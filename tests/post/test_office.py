@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
+
+from PIL import Image
 
 from mmsproxy.config import LineConfig, Settings
 from mmsproxy.config_post import LimitsConfig, OutboxConfig, StoreConfig
@@ -49,7 +53,31 @@ async def test_what_was_accepted_is_there_in_the_next_run(tmp_path: Path) -> Non
     first = await open_office(SETTINGS, [NoLine()], base=tmp_path)  # type: ignore[list-item] # nothing is sent here
     (message,) = (await first.clerk.submit(parse_document({"to": "+4915112345679", "text": "x"}))).messages
     await first.stop()
-    await first.store.close()
+    await first.close()
     again = await open_office(SETTINGS, [NoLine()], base=tmp_path)  # type: ignore[list-item]
     assert (await again.store.message(message.job.id)).job.state is State.QUEUED
-    await again.store.close()
+    await again.close()
+
+
+def photo() -> str:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(out, "JPEG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+async def test_pictures_can_be_fitted_until_the_doors_are_closed(tmp_path: Path) -> None:
+    """A request that is read while the lines stop is answered, and no child of the fitter is left behind."""
+
+    async def lines_stop() -> None:
+        return
+
+    office = await open_office(SETTINGS, [NoLine()], base=tmp_path)  # type: ignore[list-item]
+    office.outbox._lines = ()  # nothing is sent here
+    await office.start(lines_stop)
+    await office.stop()
+    wanted = parse_document({"to": "+4915112345679", "media": [{"data": photo(), "content_type": "image/jpeg"}]})
+    assert len((await office.clerk.submit(wanted)).messages) == 1
+    assert office._fitter.pid is not None
+    await office.close()
+    assert office._fitter.pid is None
+    await office.close()
