@@ -13,7 +13,7 @@ import socket
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import HttpVersion11, RawRequestMessage
+from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict
 
@@ -25,7 +25,7 @@ from mmsproxy.config import Mm1Config
 from mmsproxy.errors import HeaderError
 from mmsproxy.post.store import Store
 from mmsproxy.web import mm1_answers as answers
-from mmsproxy.web.guard import BodyFault, Door, Limits, open_door, quiet, read_body
+from mmsproxy.web.guard import BodyFault, Door, Limits, open_door, quiet, read_body, say_continue
 from mmsproxy.web.mm1_answers import Reply
 from mmsproxy.web.mm1_gate import Admitted, Knock, Refusal, Rules, admit, own_names, too_large
 from mmsproxy.web.mm1_intake import Post, ref_of, take_in
@@ -33,7 +33,6 @@ from mmsproxy.web.mm1_messages import Messages
 from mmsproxy.web.mm1_responses import Responses
 
 SHUTDOWN_TIMEOUT = 25.0  # seconds; longer than a line's own grace, so that an attempt that ends in it is still answered
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _log = logging.getLogger(__name__)
 
@@ -129,9 +128,7 @@ class Mm1:
             return answers.plain(admitted.status, admitted.text, admitted.headers, close=admitted.close)
         if request.method != "POST":
             return answers.plain(404, "nothing is kept here under this address")
-        if "Expect" in request.headers and request.version >= HttpVersion11:
-            await request.writer.write(CONTINUE)
-            request.writer.output_size = 0  # aiohttp takes these octets for the begin of an answer
+        await say_continue(request)
         body = await read_body(request, self._limits)
         if isinstance(body, BodyFault):
             return self._body_refusal(body)
