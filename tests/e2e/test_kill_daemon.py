@@ -1,6 +1,8 @@
 """kill -9 of the real gateway, clients sending all the time: nothing acknowledged is lost, nothing leaves twice, nothing is stuck.
 
-MMSPROXY_KILL_ROUNDS=N makes N rounds on each engine (the soak has 200). The loop itself: tools/kill_rounds.py.
+Without MMSPROXY_KILL_ROUNDS, 20 rounds on SQLite (40 to 47 s on two shared cores) and 3 on PostgreSQL, where 20 took 42 to 121 s: what was
+interrupted last waits for its next try. MMSPROXY_KILL_ROUNDS=N makes N on each engine (the soak has 200). No figure of time is judged, the
+limits are hang guards. The loop itself: tools/kill_rounds.py.
 """
 
 from __future__ import annotations
@@ -16,15 +18,17 @@ from types import ModuleType
 
 import pytest
 
-ROUNDS = int(os.environ.get("MMSPROXY_KILL_ROUNDS", "20"))
-LIMIT = 100 + 20 * ROUNDS  # seconds; a hang guard
+WANTED = os.environ.get("MMSPROXY_KILL_ROUNDS")
+ROUNDS = {engine: int(WANTED or usual) for engine, usual in (("sqlite", 20), ("postgresql", 3))}
+LIMIT = 100 + 20 * max(ROUNDS.values())  # seconds; a hang guard
 
 
 @pytest.mark.timeout(LIMIT + 10)
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ROUNDS)
 def test_what_was_promised_is_kept(root: Path, engine: str) -> None:
-    seed = int.from_bytes(os.urandom(4), "big") if "MMSPROXY_KILL_ROUNDS" in os.environ else 17
-    command = [sys.executable, str(root / "tools" / "kill_rounds.py"), "--engine", engine, "--rounds", str(ROUNDS), "--seed", str(seed)]
+    rounds = ROUNDS[engine]
+    seed = int.from_bytes(os.urandom(4), "big") if WANTED else 17
+    command = [sys.executable, str(root / "tools" / "kill_rounds.py"), "--engine", engine, "--rounds", str(rounds), "--seed", str(seed)]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=LIMIT, check=False)
     if done.returncode == 3 and os.environ.get("CI") != "true":
         pytest.skip(done.stderr.strip())
@@ -32,9 +36,9 @@ def test_what_was_promised_is_kept(root: Path, engine: str) -> None:
     report = json.loads(done.stdout)
     found = {name: report[name] for name in ("lost", "twice", "accepted_twice", "stuck", "problems")}
     assert not any(found.values()), (seed, found)
-    assert report["acknowledged"] > ROUNDS
+    assert report["acknowledged"] > rounds
     assert report["posted"] >= report["acknowledged"] - report["unknown"]
-    assert report["unknown"] <= 2 * (ROUNDS + 1), "each kill leaves at most one message in doubt on each of the two lines"
+    assert report["unknown"] <= 2 * (rounds + 1), "each kill leaves at most one message in doubt on each of the two lines"
     assert done.returncode == 0
 
 
