@@ -1,8 +1,8 @@
 """kill -9 of the real gateway, clients sending all the time: nothing acknowledged is lost, nothing leaves twice, nothing is stuck.
 
-Without MMSPROXY_KILL_ROUNDS, 20 rounds on SQLite (40 to 47 s on two shared cores) and 3 on PostgreSQL, where 20 took 42 to 121 s: what was
-interrupted last waits for its next try. MMSPROXY_KILL_ROUNDS=N makes N on each engine (the soak has 200). No figure of time is judged, the
-limits are hang guards. The loop itself: tools/kill_rounds.py.
+Without MMSPROXY_KILL_ROUNDS, 20 rounds on SQLite (40 to 47 s on two shared cores), 3 on PostgreSQL, where 20 took 42 to 121 s: after some
+kills the simulated modems do not answer AT for a while. MMSPROXY_KILL_ROUNDS=N makes N on each engine (the soak has 200). No figure of time
+is judged, the limits are hang guards. The loop itself: tools/kill_rounds.py.
 """
 
 from __future__ import annotations
