@@ -44,6 +44,7 @@ class FileCarrier:
     """A line whose MMSC is a file."""
 
     min_interval = 0.0
+    sms = None
     state = LinkState(LinkStatus.BEARER_UP)
 
     def __init__(self, name: str, ledger: Path) -> None:
