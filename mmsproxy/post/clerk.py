@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf
 from typing import Protocol
 
 from mmsproxy.config_post import OutboxConfig
@@ -23,6 +22,7 @@ from mmsproxy.message.compose import Content, compose
 from mmsproxy.message.media import File, recognise
 from mmsproxy.message.model import MediaItem, SendRequest
 from mmsproxy.post.admission import Known, Refusal, Refused, check, choose_line
+from mmsproxy.post.caps import exceeded
 from mmsproxy.post.choice import Choice, choose
 from mmsproxy.post.fitter import Fitter, TooLarge
 from mmsproxy.post.job import Fallback, Kind, Priority
@@ -182,14 +182,10 @@ class Clerk:
 
     def _check_cost(self, choice: Choice) -> None:
         """A message over a whole cap could never leave."""
-        cap = self._largest_cost()
-        if choice.cost > cap:
-            detail = f"{choice.cost} SMS parts, where limits.per_hour and limits.per_day of config.yaml allow {cap}; write as: mms"
+        over = exceeded(self._store.limits.caps, choice.cost)
+        if over is not None:
+            detail = f"{choice.cost} SMS parts, where limits.{over.cap} of config.yaml allows {over.limit}; write as: mms"
             raise Refused((Refusal("/text", "too_large", detail),))
-
-    def _largest_cost(self) -> float:
-        caps = self._store.limits.caps
-        return min(caps.per_hour or inf, caps.per_day or inf)
 
     async def _fitted(self, wanted: SendRequest, draft: Draft, numbers: tuple[str, ...]) -> tuple[tuple[File, ...], Warnings]:
         """The media as they will leave, and what was done to them."""
@@ -304,7 +300,7 @@ class Clerk:
         """An SMS to each recipient of a message whose MMS was not taken; none where there is no text for one, or no modem on its line."""
         text = "\n".join(part for part in (message.subject, message.text) if part)
         parts = count_parts(text).parts if text else 0
-        if not 0 < parts <= min(MAX_PARTS, self._largest_cost()) or not self._has_sms(message.job.line):
+        if not 0 < parts <= MAX_PARTS or exceeded(self._store.limits.caps, parts) or not self._has_sms(message.job.line):
             return []
         draft = Draft(
             (),

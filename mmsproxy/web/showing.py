@@ -69,7 +69,7 @@ async def _queue(desk: Desk, job: Job) -> tuple[int, float | None]:
     seen = await desk.store.read(partial(_look, job=job, line=line.name, since=now - DAY if caps.window else None))
     if any(name in seen.rows and seen.rows[name].paused_at is not None for name in (GATEWAY, line.name)):
         return seen.ahead, None
-    row, full = seen.rows.get(line.name), caps.full(seen.spent, job.cost, now)
+    row, full = seen.rows.get(line.name), caps.full(seen.spent, job.units, now)
     begin = max(now, job.due_at or now, row.next_free_at if row is not None else now, full.until if full is not None else now)
     return seen.ahead, begin + line.estimate_wait(seen.ahead)
 

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, repeat
 from typing import Any
 
 from mmsproxy.errors import StoreError
@@ -25,6 +24,7 @@ from mmsproxy.post import hooks
 from mmsproxy.post.bell import Bell
 from mmsproxy.post.database import Tx
 from mmsproxy.post.hooks import Delivery
+from mmsproxy.post.insisting import insist
 from mmsproxy.post.moves import NotFound
 from mmsproxy.post.records import Event
 from mmsproxy.post.schema import CALLBACKS
@@ -40,7 +40,6 @@ POLL = 1.0  # seconds between looks for what has become due
 SPREAD_POLL = 5.0  # seconds between looks at the log when no bell rings
 SPREAD_PAUSE = 0.05  # seconds between looks at a busy log, so that each brings several events
 STOP_GRACE = 3.0  # seconds for the requests under way
-STORE_PAUSES = (0.1, 0.5, 1.0, 5.0)  # seconds between tries while the database is away; the last one again and again
 GONE = 410
 
 Describe = Callable[[Event], Awaitable[Mapping[str, Any]]]
@@ -227,15 +226,8 @@ class Webhooks:
         return body, signed(delivery.event.id, body, delivery.secrets, moment)
 
     async def _insist(self, step: Callable[[Tx], Awaitable[None]]) -> None:
-        """Until the store has it: a delivery that was taken must not be made again because the database was away for a moment."""
-        for pause in chain(STORE_PAUSES, repeat(STORE_PAUSES[-1])):
-            try:
-                await self._store.write(step)
-            except StoreError as error:
-                _log.warning("the outcome of a webhook waits: %s", error)
-                await asyncio.sleep(pause)
-            else:
-                return
+        """A delivery that was taken must not be made again because the database was away for a moment."""
+        await insist(partial(self._store.write, step), "the outcome of a webhook waits")
 
 
 async def _settle(tx: Tx, delivery: Delivery, tried: _Tried, pause: float | None, is_gone: bool) -> None:

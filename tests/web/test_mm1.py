@@ -720,13 +720,16 @@ async def test_a_client_that_hangs_up_does_not_end_the_attempt(mm1: Any, line: A
 
 async def test_fifty_clients_at_once_are_answered_in_order_of_arrival(mm1: Any, line: Any, caller: Any) -> None:
     await mm1(line)
-    wires = [await caller.call() for _ in range(50)]
-    for number, wire in enumerate(wires):
-        await wire.say(post(large(60 + number)))
-        while len(line.posted) <= number:
-            await asyncio.sleep(0.005)  # the store's thread needs its turn
-    assert [len(posted.pdu) for posted in line.posted] == [60 + number for number in range(50)]
+    line.hold(Phase.NO_BEARER)
+    wires = []
+    for number in range(50):
+        wires.append(await caller.call())
+        await wires[-1].say(post(large(60 + number)))
+        while sum((await mm1.store.counts()).values()) <= number:
+            await asyncio.sleep(0.001)
+    line.go.set()
     assert {(await wire.hear()).status for wire in wires} == {200}
+    assert [len(posted.pdu) for posted in line.posted] == [60 + number for number in range(50)]
 
 
 async def test_the_door_serves_on_after_every_kind_of_bad_input(mm1: Any, line: Any, caller: Any, caplog: pytest.LogCaptureFixture) -> None:
