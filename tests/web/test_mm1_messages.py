@@ -123,14 +123,23 @@ async def test_an_unknown_is_resolved_as_sent_or_as_failed(mm1: Any, line: Any, 
 
 
 async def test_an_unknown_that_a_report_proves_has_the_reports_message_id(mm1: Any, line: Any, ask: Ask) -> None:
+    pdu = SEND.replace(TO, TO + b"\x86\x80")  # it asked for the report
+    line.will(SILENT)
+    await mm1(line)
+    await ask(pdu)
+    await mm1.store.report(Report("m-77", "+15551230000", RecipientState.DELIVERED, "Retrieved", mm1.store.database.now() + 1))
+    heard = await ask(pdu)
+    assert (heard.status, heard.body[-6:]) == (200, b"\x8bm-77\0")
+    assert len(line.posted) == 1
+
+
+async def test_a_report_that_was_not_asked_for_proves_nothing(mm1: Any, line: Any, ask: Ask) -> None:
     line.will(SILENT)
     await mm1(line)
     await ask()
-    at = mm1.store.database.now() + 1
-    await mm1.store.report(Report("m-77", "+15551230000", RecipientState.DELIVERED, "Retrieved", at))
-    heard = await ask()
-    assert (heard.status, heard.body[-6:]) == (200, b"\x8bm-77\0")
-    assert len(line.posted) == 1
+    await mm1.store.report(Report("m-77", "+15551230000", RecipientState.DELIVERED, "Retrieved", mm1.store.database.now() + 1))
+    assert (await ask()).status == 504
+    assert (await mm1.message()).job.state is State.UNKNOWN
 
 
 @pytest.mark.parametrize(
