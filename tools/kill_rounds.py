@@ -42,7 +42,8 @@ PAUSE = 0.3  # seconds that a client waits at most between two messages
 REST_SECONDS = 300.0  # a hang guard
 NOT_THERE = (OSError, http.client.HTTPException)
 WAITING = "queued,sending,retrying,scheduled"
-DECIDED = {"sent", "unknown"}  # and failed for the MM1 door, whose rows are not retried behind their sender's back
+DECIDED = {"sent", "unknown"}
+MM1_DECIDED = DECIDED | {"failed", "expired"}  # its rows live as long as their sender waits, and are not retried behind its back
 NOT_HERE = 3  # exit status: the engine is not installed
 
 
@@ -264,7 +265,7 @@ def judged(
 
 
 def _is_decided(message: dict[str, Any]) -> bool:
-    return message["status"] in DECIDED or (message["status"] == "failed" and not message["tag"])
+    return message["status"] in (DECIDED if message["tag"] else MM1_DECIDED)  # only the JSON clients tag
 
 
 def run(folder: Path, engine: str, rounds: int, seed: int) -> Report:

@@ -79,6 +79,8 @@ def test_a_kept_promise_is_found_kept(loop: ModuleType) -> None:
         ([("m1", "sent", "a"), ("m2", "sent", "a")], {"a": 1}, "accepted_twice"),
         ([("m1", "retrying", "a")], {}, "stuck"),
         ([("m1", "failed", "a")], {}, "stuck"),
+        ([("m1", "expired", "a")], {}, "stuck"),
+        ([("m1", "queued", None)], {}, "stuck"),
     ],
 )
 def test_each_broken_promise_is_found(loop: ModuleType, rows: list, posted: dict[str, int], broken: str) -> None:
